@@ -1,0 +1,1 @@
+"""Hybrid SLM/LLM router gateway."""

@@ -1,0 +1,100 @@
+"""The plug points of the line. Each has a real implementation, a small in-memory one, and one contract suite."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from typing import Any, Protocol
+
+from gateway.core.release import Released
+from gateway.core.types import (
+    Assessment,
+    AuditRecord,
+    BackendSpec,
+    Chunk,
+    Decision,
+    Json,
+    Outgoing,
+    Pieces,
+    Receipt,
+    Request,
+    Scan,
+    Score,
+)
+
+
+class Detector(Protocol):
+    """Finds what is sensitive in a JSON document.
+
+    It never raises: what it could not read, or not in time, comes back as `Scan.unreadable`. `seen` is a memory the
+    caller keeps for one request: strings scanned once under the same pack are not scanned again at the door.
+    """
+
+    @property
+    def pack(self) -> str:
+        """Digest of the rules, hexadecimal."""
+        ...
+
+    async def scan(self, document: Mapping[str, Json], seen: dict[Any, Any] | None = None) -> Scan: ...
+
+
+class Scorer(Protocol):
+    """Says whether going out would help. Raises nothing: a failure is `Score(gain=None)`."""
+
+    async def score(self, request: Request) -> Score: ...
+
+
+class Policy(Protocol):
+    """Decides. Pure and synchronous: the same request facts and assessment always give the same decision."""
+
+    name: str
+    digest: str
+
+    def decide(self, request: Request, assessment: Assessment) -> Decision: ...
+
+
+class PolicySource(Protocol):
+    """Where the policy in force comes from; a swap is one assignment."""
+
+    def current(self) -> Policy: ...
+
+
+class LocalBackend(Protocol):
+    """The engine on this host."""
+
+    spec: BackendSpec
+
+    def stream(self, request: Request, decision: Decision) -> AsyncGenerator[Pieces, None]:
+        """Yield the answer in pieces. Closing the generator stops the work."""
+        ...
+
+
+class RemoteBackend(Protocol):
+    """Everything off this host, zone PRIVATE included."""
+
+    spec: BackendSpec
+
+    def prepare(self, request: Request) -> Outgoing:
+        """The request as this wire would send it. Raises Unsupported for a parameter it can neither send nor drop."""
+        ...
+
+    def stream(self, released: Released) -> AsyncGenerator[Pieces, None]:
+        """Send and yield the answer. Raises BackendError; raises EgressDenied for another backend's permit."""
+        ...
+
+
+class Cache(Protocol):
+    """Remembers whole answers. A failure of any kind is a miss."""
+
+    async def get(self, key: str, tenant: str) -> Sequence[Chunk] | None: ...
+
+    async def put(self, key: str, tenant: str, chunks: Sequence[Chunk], *, local: bool) -> None:
+        """Store an answer. `local` answers stay in this process's memory unless sharing them is switched on."""
+        ...
+
+
+class AuditSink(Protocol):
+    """Durable, ordered evidence."""
+
+    async def write(self, record: AuditRecord, *, durable: bool = True) -> Receipt:
+        """Append. With `durable`, return only after fsync. Raises AuditUnavailable."""
+        ...
