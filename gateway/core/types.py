@@ -273,7 +273,7 @@ class Decision:
     notice: str | None = None
     """Text for `x-gateway-notice` when the policy's floor answers all the same."""
     refusal: str | None = None
-    """A code when nothing allowed can serve the request: unsupported_content, local_model_unfit, model_not_permitted."""
+    """A code when nothing allowed can serve it: unsupported_content, local_model_unfit or model_not_permitted."""
     refusal_detail: str = ""
 
     def allows(self, backend: str) -> Allowed | None:
