@@ -13,6 +13,7 @@ from gateway.core.types import (
     Chunk,
     Decision,
     Json,
+    Outcome,
     Outgoing,
     Pieces,
     Receipt,
@@ -98,3 +99,9 @@ class AuditSink(Protocol):
     async def write(self, record: AuditRecord, *, durable: bool = True) -> Receipt:
         """Append. With `durable`, return only after fsync. Raises AuditUnavailable."""
         ...
+
+
+class Observer(Protocol):
+    """Told how each request ended. Must not block and must not raise."""
+
+    def finished(self, outcome: Outcome) -> None: ...

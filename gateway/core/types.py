@@ -121,6 +121,8 @@ class Finding:
     """Equal values within one request share a number, so that distinct values can be counted without the text."""
     near: frozenset[str] = frozenset()
     """Context words' kinds found close by (for policies that ask for `near`)."""
+    reserved: bool = False
+    """A documentation example (test card, `example.com`, a published sample IBAN): a policy may let these pass."""
 
 
 CATEGORIES = frozenset(
@@ -347,3 +349,36 @@ class AuditRecord:
     facts: Mapping[str, Json]
     canonical: bytes | None = field(default=None, repr=False)
     """The canonical request, for the sink to record as a keyed HMAC; never stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How one request ended: the numbers behind its log event, its metrics and its `outcome` record."""
+
+    request_id: str
+    tenant: str
+    stream: bool
+    outcome: str
+    """ok, cached, refused, error, client_closed."""
+    error: str | None = None
+    """Class name of the error, never its text."""
+    zone: str = ""
+    backend: str = ""
+    rule: str = ""
+    policy: str = ""
+    level: str = ""
+    cache: str = "off"
+    """hit, miss, off."""
+    kinds: tuple[str, ...] = ()
+    """Distinct kinds of finding, sorted."""
+    attempts: int = 0
+    """How often something was sent off this host."""
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    detect_ms: float = 0.0
+    score_ms: float = 0.0
+    decide_ms: float = 0.0
+    audit_ms: float = 0.0
+    first_ms: float | None = None
+    """Milliseconds from receipt to the first chunk."""
+    total_ms: float = 0.0
