@@ -1,0 +1,308 @@
+"""What the operator configures: one YAML file and `GATEWAY_…` environment variables. Unknown keys are errors.
+
+Environment variables win over the file and nest with two underscores: `GATEWAY_SERVER__PORT=9000`. Relative paths in
+a file start at the file's folder. Nothing else in the gateway reads the environment for configuration.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from gateway.core.errors import ConfigurationError
+from gateway.core.types import Zone
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,99}")
+RESERVED_NAMES = frozenset({"auto", "local"})
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class TLS(_Part):
+    cert: Path
+    key: Path
+
+
+class Server(_Part):
+    host: str = "127.0.0.1"
+    port: int = Field(default=8080, ge=0, le=65535)
+    body_limit_mb: float = Field(default=20, gt=0, le=1024)
+    tls: TLS | None = None
+    cors_origins: tuple[str, ...] = ()
+    """Origins of browser apps that may call; loopback origins may always. '*' only together with keys."""
+    allowed_hosts: tuple[str, ...] = ()
+    """Host names accepted beside loopback ones while `auth: {mode: none}` (stops DNS rebinding)."""
+    headers: bool = True
+    """Send `x-gateway-zone`, `-backend`, `-rule`, `-cache`, `-notice` and `-dropped`."""
+    echo_model: Literal["asked", "served"] = "asked"
+    """Which name the answer's `model` field carries."""
+    ping_s: float = Field(default=15, ge=0)
+    """Seconds of silence on a stream before a comment line keeps proxies awake; 0 = never."""
+    max_in_flight: int = Field(default=512, ge=1)
+    drain_s: float = Field(default=10, ge=0)
+    """How long running requests may finish after a stop signal."""
+
+    @property
+    def is_loopback(self) -> bool:
+        return is_loopback(self.host)
+
+
+class Key(_Part):
+    """One API key. The file holds its SHA-256 alone; `gateway keys new` makes a pair."""
+
+    name: str
+    hash: str = Field(pattern=r"^sha256:[0-9a-f]{64}$")
+    tenant: str = "default"
+    roles: frozenset[str] = frozenset()
+    tags: frozenset[str] = frozenset()
+    public: bool = False
+    purpose: str | None = None
+
+
+class Auth(_Part):
+    mode: Literal["none", "keys"] = "none"
+    keys: tuple[Key, ...] = ()
+
+
+class PolicyFile(_Part):
+    path: Path = Path("policies/default.yaml")
+    watch_s: float = Field(default=1.0, ge=0)
+    """Seconds between looks at the file; 0 = reload on SIGHUP only."""
+
+
+class Local(_Part):
+    engine: Literal["llama", "canned", "off"] = "llama"
+    model: str = "smollm2-135m-instruct"
+    """A name from `gateway models list`, or the path of a GGUF file."""
+    sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
+    context: int = Field(default=4096, ge=256)
+    threads: int | Literal["auto"] = "auto"
+    isolation: Literal["process", "thread"] = "process"
+    languages: frozenset[str] | None = None
+    """ISO codes the model answers well; unset = what the catalogue says of it."""
+    start_wait_s: float = Field(default=60, ge=0)
+    queue: int = Field(default=32, ge=1)
+    system_prompt: str = "You are a helpful AI assistant."
+
+
+class Backend(_Part):
+    name: str
+    zone: Literal["private", "remote"]
+    wire: Literal["openai", "litellm", "canned"] = "openai"
+    base_url: str | None = None
+    model: str
+    api_key_env: str | None = None
+    api_key_file: Path | None = None
+    plaintext: Literal["refused", "accepted"] = "refused"
+    ca_file: Path | None = None
+    proxy: str | None = None
+    region: str = ""
+    retention: str = ""
+    training: str = ""
+    context: int = Field(default=0, ge=0)
+    images: bool = True
+    audio: bool = False
+    files: bool = False
+    tools: bool = True
+    schema_: bool = Field(default=True, alias="schema")
+    logprobs: bool = True
+    languages: frozenset[str] = frozenset()
+    connect_timeout_s: float = Field(default=5, gt=0)
+    read_timeout_s: float = Field(default=600, gt=0)
+    max_tokens_field: Literal["auto", "max_tokens", "max_completion_tokens"] = "auto"
+    usage_in_stream: bool = True
+    send_store: bool = True
+    options: dict[str, Any] = {}
+    """litellm only: extra keyword arguments such as `aws_region_name` or `api_version`."""
+
+    @field_validator("name")
+    @classmethod
+    def _name(cls, name: str) -> str:
+        if not NAME.fullmatch(name) or name in RESERVED_NAMES:
+            raise ValueError("a backend's name is letters, digits and . _ : / -, and not 'auto' or 'local'")
+        return name
+
+    @model_validator(mode="after")
+    def _wire_needs(self) -> Self:
+        if self.wire == "openai" and not self.base_url:
+            raise ValueError(f"backend {self.name!r}: wire openai needs a base_url")
+        if self.wire != "openai" and self.zone == "private" and self.wire != "canned":
+            raise ValueError(f"backend {self.name!r}: zone private needs wire openai")
+        return self
+
+    @property
+    def zone_(self) -> Zone:
+        return Zone[self.zone.upper()]
+
+
+class Cache(_Part):
+    url: str = "memory://"
+    ttl_s: float = Field(default=3600, gt=0)
+    max_mb: int = Field(default=64, ge=1)
+    share_local: bool = False
+
+
+class Audit(_Part):
+    dir: Path = Path("var/audit")
+    keys_dir: Path | None = None
+    """Where the signing and pseudonym keys live; default `keys` beside (never inside) the audit folder."""
+    segment_mb: int = Field(default=64, ge=1)
+
+
+class Detect(_Part):
+    deadline_ms: float = Field(default=250, gt=0)
+    """CPU milliseconds after which the rest of a request counts as unreadable."""
+    cache_dir: Path | None = None
+
+
+class Log(_Part):
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["json", "console"] = "json"
+
+
+class Settings(BaseSettings):
+    model_config = SettingsConfigDict(
+        env_prefix="GATEWAY_", env_nested_delimiter="__", extra="forbid", frozen=True, enable_decoding=False
+    )
+
+    server: Server = Server()
+    auth: Auth = Auth()
+    policy: PolicyFile = PolicyFile()
+    local: Local = Local()
+    backends: tuple[Backend, ...] | None = None
+    """None = the file names none: OpenAI when its key is set, a labelled stand-in otherwise."""
+    aliases: dict[str, str] = {}
+    cache: Cache = Cache()
+    audit: Audit = Audit()
+    detect: Detect = Detect()
+    log: Log = Log()
+
+    @field_validator("local", mode="before")
+    @classmethod
+    def _local_word(cls, value: Any) -> Any:
+        """`GATEWAY_LOCAL=canned` (or `local: off`) is short for the engine alone."""
+        if value is False:  # YAML reads a bare `off` so
+            value = "off"
+        return {"engine": value} if isinstance(value, str) else value
+
+    @field_validator("auth", mode="before")
+    @classmethod
+    def _auth_word(cls, value: Any) -> Any:
+        return {"mode": value} if isinstance(value, str) else value
+
+    @field_validator("backends", "aliases", mode="before")
+    @classmethod
+    def _from_environment(cls, value: Any) -> Any:
+        return yaml.safe_load(value) if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def check_together(self) -> Self:
+        names = [backend.name for backend in self.backends or ()]
+        for name in {name for name in names if names.count(name) > 1}:
+            raise ValueError(f"two backends are named {name!r}")
+        for alias, target in self.aliases.items():
+            if target not in {*names, *RESERVED_NAMES, self.local.model, "large"}:
+                raise ValueError(f"alias {alias!r} points to {target!r}, which is no backend, 'auto' or 'local'")
+        loopback = self.server.is_loopback
+        if self.auth.mode == "none" and not loopback:
+            raise ValueError(
+                f"auth: none serves loopback addresses only, and server.host is {self.server.host!r}: "
+                "use auth: {mode: keys, keys: […]} (`gateway keys new` makes one) or host 127.0.0.1"
+            )
+        if self.auth.mode == "keys" and not self.auth.keys:
+            raise ValueError("auth.mode is keys but auth.keys is empty: `gateway keys new` makes one")
+        if "*" in self.server.cors_origins and self.auth.mode == "none":
+            raise ValueError("cors_origins '*' with auth: none would let any web page use this gateway: add keys")
+        if self.local.engine == "canned" and not loopback:
+            raise ValueError("the canned local model is for trying things out: it serves loopback addresses only")
+        return self
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return env_settings, init_settings  # the environment wins over the file, which arrives as init arguments
+
+
+def load_settings(path: Path | None, *, host: str | None = None, port: int | None = None) -> tuple[Settings, Path]:
+    """Read `path` (or the environment alone) and return the settings and the folder relative paths start at.
+
+    `host` and `port` come from the command line and win over file and environment. Raises ConfigurationError with
+    one sentence a reader can act on.
+    """
+    values = _read(path) if path else {}
+    folder = path.resolve().parent if path else Path.cwd()
+    try:
+        settings = Settings(**{key: value for key, value in values.items() if value is not None})
+        given = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
+        if given:
+            server = Server.model_validate({**settings.server.model_dump(), **given})
+            settings = settings.model_copy(update={"server": server})
+            settings.check_together()
+    except ValidationError as error:
+        raise ConfigurationError(_sentence(path, error)) from None
+    except ValueError as error:
+        raise ConfigurationError(str(error)) from None
+    return settings, folder
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigurationError(f"cannot read the configuration {str(path)!r}: {error.strerror}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        raise ConfigurationError(f"the configuration {str(path)!r} is not valid YAML{where}") from None
+    if values is None:
+        return {}
+    if not isinstance(values, dict):
+        raise ConfigurationError(f"the configuration {str(path)!r} must be a mapping of settings")
+    return values
+
+
+def _sentence(path: Path | None, error: ValidationError) -> str:
+    first = error.errors(include_url=False, include_input=False)[0]
+    where = ".".join(str(part) for part in first["loc"])
+    source = f"the configuration {str(path)!r}" if path else "the settings in the environment"
+    reason = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "extra_forbidden":
+        reason = "there is no such setting"
+    return f"{source}: {where}: {reason}" if where else f"{source}: {reason}"
+
+
+def is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def read_key(backend: Backend, folder: Path) -> SecretStr | None:
+    """The backend's API key from the environment or a file; None when neither is named or the variable is unset."""
+    if backend.api_key_env and (value := os.environ.get(backend.api_key_env)):
+        return SecretStr(value.strip())
+    if backend.api_key_file:
+        path = folder / backend.api_key_file
+        try:
+            return SecretStr(path.read_text(encoding="utf-8").strip())
+        except OSError as error:
+            raise ConfigurationError(f"backend {backend.name!r}: cannot read {str(path)!r}: {error.strerror}") from None
+    return None
