@@ -1,0 +1,97 @@
+# Everything a newcomer or a build machine runs. Plain POSIX sh and GNU make 3.81, as macOS has them.
+
+# The first Python here that fits. Name another with PYTHON=python3.12.
+FITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do $$p -c '$(FITS)' 2>/dev/null && echo $$p && exit; done; echo python3)
+
+VENV   ?= .venv
+NEWEST ?= .venv-openai
+BIN    := $(VENV)/bin
+# Stamps hold the moment at which a step was last done, so that doing it again takes no time.
+DONE   := $(VENV)/done
+
+PIP      := $(BIN)/python -m pip --disable-pip-version-check
+LOCKED   := $(PIP) install --require-hashes
+ENGINE   := $(shell find gateway/setup* gateway/engine gateway/detect -name '*.py' 2>/dev/null)
+
+.DELETE_ON_ERROR:
+.PHONY: help install run test lint types bench docs soak lock format clean dev
+
+help:  ## list these targets
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+install: $(DONE)/setup  ## set up .venv: dependencies, llama.cpp, the default model, the detector pack
+
+run: install  ## start the gateway on 127.0.0.1:8080 (ARGS="--config gateway.yaml")
+	@exec $(BIN)/gateway serve $(ARGS)
+
+test: dev $(NEWEST)/done  ## run the tests (ARGS="tests/policy -k permit")
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(DONE)/dev  ## check style, layers, YAML and what may not be committed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+	$(BIN)/yamllint --strict .
+	scripts/check-tracked
+
+types: $(DONE)/dev  ## check the types (mypy, strict)
+	$(BIN)/mypy
+
+bench: install  ## measure the overhead beside LiteLLM proxy and nginx (ARGS=--quick)
+	$(BIN)/python -m bench.overhead $(ARGS)
+
+docs: dev  ## check the documentation: links, commands, settings, examples
+	$(BIN)/python -m pytest tests/docs $(ARGS)
+
+soak: install  ## load the gateway for a while and watch memory and files (ARGS="--minutes 30")
+	$(BIN)/python -m bench.soak $(ARGS)
+
+format: $(DONE)/dev  ## format the code and repair what the linter can
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lock:  ## resolve the dependencies anew and write requirements/*.txt
+	@PYTHON=$(PYTHON) scripts/lock
+
+clean:  ## remove what these targets made here (the user's cache and var/ stay)
+	rm -rf $(VENV) $(NEWEST) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist
+
+dev: $(DONE)/setup $(DONE)/dev
+
+# The steps, each once. A failing step leaves no stamp.
+
+$(DONE)/venv:
+	@scripts/preflight $(PYTHON)
+	@echo "== $(VENV) with $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv $(VENV)
+	@mkdir -p $(DONE)
+	@touch $@
+
+$(DONE)/run: requirements/build.txt requirements/run.txt | $(DONE)/venv
+	@echo "== dependencies, checked against their hashes"
+	@$(LOCKED) --quiet -r requirements/build.txt
+	@$(LOCKED) -r requirements/run.txt
+	@touch $@
+
+$(DONE)/package: pyproject.toml requirements/engine.txt | $(DONE)/run
+	@echo "== the gateway itself"
+	@$(PIP) install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(DONE)/setup: $(DONE)/run $(DONE)/package $(ENGINE)
+	@echo "== the local engine, its model and the detector pack"
+	@$(BIN)/python -m gateway.setup
+	@touch $@
+
+$(DONE)/dev: requirements/dev.txt $(DONE)/run $(DONE)/package
+	@echo "== what tests and linters need"
+	@$(LOCKED) -r requirements/dev.txt
+	@touch $@
+
+$(NEWEST)/done: requirements/openai-newest.txt
+	@scripts/preflight $(PYTHON)
+	@echo "== the newest openai client, in an environment of its own"
+	@$(PYTHON) -m venv $(NEWEST)
+	@$(NEWEST)/bin/python -m pip --disable-pip-version-check install --quiet --require-hashes -r $<
+	@touch $@
