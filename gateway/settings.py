@@ -205,25 +205,8 @@ class Settings(BaseSettings):
         return yaml.safe_load(value) if isinstance(value, str) else value
 
     @model_validator(mode="after")
-    def check_together(self) -> Self:
-        names = [backend.name for backend in self.backends or ()]
-        for name in {name for name in names if names.count(name) > 1}:
-            raise ValueError(f"two backends are named {name!r}")
-        for alias, target in self.aliases.items():
-            if target not in {*names, *RESERVED_NAMES, self.local.model, "large"}:
-                raise ValueError(f"alias {alias!r} points to {target!r}, which is no backend, 'auto' or 'local'")
-        loopback = self.server.is_loopback
-        if self.auth.mode == "none" and not loopback:
-            raise ValueError(
-                f"auth: none serves loopback addresses only, and server.host is {self.server.host!r}: "
-                "use auth: {mode: keys, keys: […]} (`gateway keys new` makes one) or host 127.0.0.1"
-            )
-        if self.auth.mode == "keys" and not self.auth.keys:
-            raise ValueError("auth.mode is keys but auth.keys is empty: `gateway keys new` makes one")
-        if "*" in self.server.cors_origins and self.auth.mode == "none":
-            raise ValueError("cors_origins '*' with auth: none would let any web page use this gateway: add keys")
-        if self.local.engine == "canned" and not loopback:
-            raise ValueError("the canned local model is for trying things out: it serves loopback addresses only")
+    def _together(self) -> Self:
+        _check_together(self)
         return self
 
     @classmethod
@@ -236,6 +219,28 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         return env_settings, init_settings  # the environment wins over the file, which arrives as init arguments
+
+
+def _check_together(settings: Settings) -> None:
+    """Raise ValueError where settings that are fine alone are not fine together."""
+    names = [backend.name for backend in settings.backends or ()]
+    for name in {name for name in names if names.count(name) > 1}:
+        raise ValueError(f"two backends are named {name!r}")
+    for alias, target in settings.aliases.items():
+        if target not in {*names, *RESERVED_NAMES, settings.local.model, "large"}:
+            raise ValueError(f"alias {alias!r} points to {target!r}, which is no backend, 'auto' or 'local'")
+    loopback = settings.server.is_loopback
+    if settings.auth.mode == "none" and not loopback:
+        raise ValueError(
+            f"auth: none serves loopback addresses only, and server.host is {settings.server.host!r}: "
+            "use auth: {mode: keys, keys: […]} (`gateway keys new` makes one) or host 127.0.0.1"
+        )
+    if settings.auth.mode == "keys" and not settings.auth.keys:
+        raise ValueError("auth.mode is keys but auth.keys is empty: `gateway keys new` makes one")
+    if "*" in settings.server.cors_origins and settings.auth.mode == "none":
+        raise ValueError("cors_origins '*' with auth: none would let any web page use this gateway: add keys")
+    if settings.local.engine == "canned" and not loopback:
+        raise ValueError("the canned local model is for trying things out: it serves loopback addresses only")
 
 
 def load_settings(path: Path | None, *, host: str | None = None, port: int | None = None) -> tuple[Settings, Path]:
@@ -252,7 +257,7 @@ def load_settings(path: Path | None, *, host: str | None = None, port: int | Non
         if given:
             server = Server.model_validate({**settings.server.model_dump(), **given})
             settings = settings.model_copy(update={"server": server})
-            settings.check_together()
+            _check_together(settings)
     except ValidationError as error:
         raise ConfigurationError(_sentence(path, error)) from None
     except ValueError as error:
