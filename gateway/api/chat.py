@@ -1,0 +1,229 @@
+"""POST /v1/chat/completions: a body becomes a Request, a Reply becomes JSON or a stream of events."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from uuid import uuid4
+
+import anyio
+from starlette.types import Receive
+
+from gateway.api.auth import Auth
+from gateway.api.collect import Collector
+from gateway.api.errors import event
+from gateway.api.http import Answer, ClientGone, Headers, read_body, text_of
+from gateway.api.schema import parse_body
+from gateway.api.sse import PING, StreamWriter
+from gateway.core.errors import BadRequest, GatewayError, QueueFull, UnknownModel
+from gateway.core.types import Decision, Principal, Request, Sensitivity
+from gateway.pipeline import Pipeline, Reply
+
+_EVENT_STREAM = [
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-cache"),
+    (b"x-accel-buffering", b"no"),
+]
+_CONVERSATION = (b"x-conversation-id", b"x-openwebui-chat-id", b"x-claude-code-session-id", b"x-session-id")
+_RAISES = {str(level): level for level in Sensitivity}
+
+
+@dataclass(frozen=True, slots=True)
+class ChatOptions:
+    body_limit: int
+    """Bytes."""
+    names: Mapping[str, str]
+    """Every model name a client may send → what it means: 'auto', 'local' or a backend's name."""
+    headers: bool = True
+    echo_served: bool = False
+    ping_s: float = 15.0
+    max_in_flight: int = 512
+
+
+class Chat:
+    """The endpoint. `log_failure` is told of errors that are not ours, without their text."""
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        auth: Auth,
+        options: ChatOptions,
+        log_failure: Callable[[str, Exception], None],
+    ) -> None:
+        self._pipeline = pipeline
+        self._auth = auth
+        self._options = options
+        self._log_failure = log_failure
+        self._in_flight = 0
+
+    async def __call__(self, headers: Headers, receive: Receive, answer: Answer) -> None:
+        try:
+            principal = self._auth.identify(headers)
+            raw = await read_body(receive, headers, self._options.body_limit)
+            request = self.parse(raw, headers, principal, answer.request_id)
+        except ClientGone:
+            return
+        if self._in_flight >= self._options.max_in_flight:
+            raise QueueFull(f"{self._in_flight} requests are in flight, the most server.max_in_flight allows")
+        self._in_flight += 1
+        try:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(_watch, receive, answer, tasks.cancel_scope)
+                await self._serve(request, answer, tasks)
+                tasks.cancel_scope.cancel()
+        finally:
+            self._in_flight -= 1
+
+    def parse(self, raw: bytes, headers: Headers, principal: Principal, request_id: str) -> Request:
+        """The request a client means. Raises BadRequest or UnknownModel."""
+        body = parse_body(raw)
+        asked = body["model"]
+        if (model := self._options.names.get(asked)) is None:
+            raise UnknownModel(f"model {asked!r} is not offered here; GET /v1/models lists what is")
+        options = body.get("stream_options") or {}
+        control = (text_of(headers, b"cache-control") or "").lower()
+        return Request(
+            id=request_id,
+            principal=principal,
+            model=model,
+            body=body,
+            stream=bool(body.get("stream")),
+            asked_model=asked,
+            at_least=_raised(headers),
+            local_only=model == "local",
+            conversation=next((value for name in _CONVERSATION if (value := text_of(headers, name))), None),
+            include_usage=bool(options.get("include_usage")),
+            use_cache="no-store" not in control and "no-cache" not in control,
+            received_at=time.time(),
+        )
+
+    async def _serve(self, request: Request, answer: Answer, tasks: anyio.abc.TaskGroup) -> None:
+        try:
+            if request.stream:
+                await self._stream(request, answer, tasks)
+            else:
+                await self._whole(request, answer)
+        except Exception as error:  # noqa: BLE001 - the edge answers whatever happens, in OpenAI's shape
+            if not isinstance(error, GatewayError):
+                self._log_failure(request.id, error)
+            if not answer.started:
+                await answer.error(error)
+            elif not answer.done:  # the status is out: one error event, no [DONE], never a second answer
+                await answer.body(event(error))
+
+    async def _whole(self, request: Request, answer: Answer) -> None:
+        collector = Collector(choices=request.body.get("n", 1))
+        async with self._pipeline.handle(request, self._announce(answer)) as reply:
+            self._describe(reply, answer)
+            async for pieces in reply.pieces:
+                collector.add(pieces)
+            body = collector.body(
+                id=_completion_id(), created=int(request.received_at), model=self._model(request, reply)
+            )
+            await answer.json(body)
+
+    async def _stream(self, request: Request, answer: Answer, tasks: anyio.abc.TaskGroup) -> None:
+        pinger = _Pinger(answer, self._options.ping_s)
+        if self._options.ping_s:
+            tasks.start_soon(pinger.run)
+        async with self._pipeline.handle(request, self._announce(answer)) as reply:
+            writer = StreamWriter(
+                id=_completion_id(),
+                created=int(request.received_at),
+                model=self._model(request, reply),
+                choices=request.body.get("n", 1),
+                include_usage=request.include_usage,
+            )
+            begun = writer.begin()
+            async for pieces in reply.pieces:
+                data = begun + writer.write(pieces)
+                begun = b""
+                if not answer.started:
+                    self._describe(reply, answer)
+                    await answer.start(200, list(_EVENT_STREAM))
+                if data:
+                    pinger.quiet = False
+                    await answer.body(data, more=True)
+            await answer.body(writer.end())
+
+    def _announce(self, answer: Answer) -> Callable[[Decision], None]:
+        """Refusals carry the decision's headers too, so set them as soon as it is known."""
+
+        def decided(decision: Decision) -> None:
+            if self._options.headers:
+                answer.extra = _decision_headers(str(decision.zone), decision.backend, decision.rule, "off", decision)
+
+        return decided
+
+    def _describe(self, reply: Reply, answer: Answer) -> None:
+        if self._options.headers:
+            way = reply.way
+            answer.extra = _decision_headers(str(way.zone), way.backend, way.rule, reply.cache, reply.decision)
+            if reply.dropped:
+                answer.extra.append((b"x-gateway-dropped", ",".join(reply.dropped).encode("ascii", "replace")))
+
+    def _model(self, request: Request, reply: Reply) -> str:
+        return reply.backend.model if self._options.echo_served else request.asked_model
+
+
+def _decision_headers(zone: str, backend: str, rule: str, cache: str, decision: Decision) -> list[tuple[bytes, bytes]]:
+    headers = [
+        (b"x-gateway-zone", zone.encode()),
+        (b"x-gateway-backend", backend.encode()),
+        (b"x-gateway-rule", rule.encode("ascii", "replace")),
+        (b"x-gateway-cache", cache.encode()),
+    ]
+    if decision.notice:
+        headers.append((b"x-gateway-notice", decision.notice.encode("ascii", "replace")))
+    return headers
+
+
+async def _watch(receive: Receive, answer: Answer, scope: anyio.CancelScope) -> None:
+    """Stop the work when the client leaves, also before the first token and for answers that are not streamed."""
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            if not answer.done:  # servers also report a disconnect once the answer is out
+                scope.cancel()
+            return
+
+
+class _Pinger:
+    """Keeps proxies from closing a silent stream: a comment line every `every_s` seconds without data.
+
+    Started early, it sends the status before the first token is there; what fails after that is an error event.
+    """
+
+    def __init__(self, answer: Answer, every_s: float) -> None:
+        self._answer = answer
+        self._every_s = every_s
+        self.quiet = True
+
+    async def run(self) -> None:
+        while True:
+            self.quiet = True
+            await anyio.sleep(self._every_s)
+            if self._answer.done:
+                return
+            if self.quiet:
+                if not self._answer.started:
+                    await self._answer.start(200, list(_EVENT_STREAM))
+                await self._answer.body(PING, more=True)
+
+
+def _raised(headers: Headers) -> Sensitivity | None:
+    word = text_of(headers, b"x-gateway-sensitivity")
+    if word is None:
+        return None
+    if (level := _RAISES.get(word.lower())) is None:
+        raise BadRequest(
+            f"header 'x-gateway-sensitivity' must be one of {', '.join(_RAISES)}",
+            param="x-gateway-sensitivity",
+            code="invalid_value",
+        )
+    return level
+
+
+def _completion_id() -> str:
+    return f"chatcmpl-{uuid4().hex}"

@@ -1,0 +1,174 @@
+"""The request body of chat completions: what is checked here and what passes through.
+
+Unknown fields are accepted (clients send many); which of them leave is the wire's allow-list. Null means absent.
+Messages of validation errors name the field and the rule and never repeat a value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+import orjson
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from gateway.core.errors import BadRequest
+from gateway.core.types import Json
+
+
+class _Open(BaseModel):
+    model_config = ConfigDict(extra="allow", strict=True)
+
+
+class Part(_Open):
+    type: str
+
+
+class Function(_Open):
+    name: str
+    arguments: str
+
+
+class ToolCall(_Open):
+    id: str
+    type: str = "function"
+    function: Function | None = None
+
+
+class Message(_Open):
+    role: Literal["system", "developer", "user", "assistant", "tool", "function"]
+    content: str | list[Part] | None = None
+    name: str | None = None
+    tool_calls: list[ToolCall] | None = None
+    tool_call_id: str | None = None
+
+
+class StreamOptions(_Open):
+    include_usage: bool | None = None
+
+
+class ResponseFormat(_Open):
+    type: Literal["text", "json_object", "json_schema"]
+
+
+class Tool(_Open):
+    type: str
+
+
+class ChatBody(_Open):
+    """A chat completion request. Fields not listed are accepted too."""
+
+    model: str = Field(min_length=1, max_length=256)
+    messages: list[Message] = Field(min_length=1)
+    stream: bool = False
+    stream_options: StreamOptions | None = None
+    max_tokens: int | None = Field(default=None, ge=1)
+    max_completion_tokens: int | None = Field(default=None, ge=1)
+    temperature: float | None = Field(default=None, ge=0, le=2)
+    top_p: float | None = Field(default=None, ge=0, le=1)
+    n: int | None = Field(default=None, ge=1, le=128)
+    stop: str | Annotated[list[str], Field(max_length=16)] | None = None
+    seed: int | None = None
+    presence_penalty: float | None = Field(default=None, ge=-2, le=2)
+    frequency_penalty: float | None = Field(default=None, ge=-2, le=2)
+    logprobs: bool | None = None
+    top_logprobs: int | None = Field(default=None, ge=0, le=20)
+    response_format: ResponseFormat | None = None
+    tools: list[Tool] | None = None
+    parallel_tool_calls: bool | None = None
+
+
+def parse_body(raw: bytes) -> dict[str, Json]:
+    """The body as a dict with null fields removed. Raises BadRequest naming the field."""
+    try:
+        data = orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        raise BadRequest("the body is not valid JSON in UTF-8", code="invalid_json") from None
+    if not isinstance(data, dict):
+        raise BadRequest("the body must be a JSON object", code="invalid_json")
+    body = {name: value for name, value in data.items() if value is not None}
+    try:
+        checked = ChatBody.model_validate(body)
+    except ValidationError as error:
+        raise _bad_field(error) from None
+    _check_together(checked, body)
+    return body
+
+
+def _bad_field(error: ValidationError) -> BadRequest:
+    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    param = field_path(first["loc"])
+    reason = "is required" if first["type"] == "missing" else first["msg"][:1].lower() + first["msg"][1:]
+    return BadRequest(f"'{param}': {reason}", param=param, code="invalid_value")
+
+
+def field_path(loc: tuple[int | str, ...]) -> str:
+    """('messages', 0, 'content', 'str') → 'messages[0].content', as OpenAI writes it.
+
+    Pydantic adds the branch of a union at the end; only names that our own models have are kept.
+    """
+    path = ""
+    for part in loc:
+        if isinstance(part, int):
+            path += f"[{part}]"
+        elif part in _FIELD_NAMES:
+            path += f".{part}" if path else part
+    return path
+
+
+_FIELD_NAMES = frozenset(
+    name
+    for model in (ChatBody, Message, Part, ToolCall, Function, StreamOptions, ResponseFormat, Tool)
+    for name in model.model_fields
+)
+
+
+def _check_together(checked: ChatBody, body: Mapping[str, Json]) -> None:
+    """What single fields cannot say. Each case is one that OpenAI answers with 400 as well."""
+    if checked.stream_options is not None and not checked.stream:
+        raise BadRequest("'stream_options' needs 'stream': true", param="stream_options", code="invalid_value")
+    if checked.top_logprobs is not None and not checked.logprobs:
+        raise BadRequest("'top_logprobs' needs 'logprobs': true", param="top_logprobs", code="invalid_value")
+    if checked.response_format is not None and checked.response_format.type == "json_schema":
+        json_schema = body["response_format"].get("json_schema")
+        if not isinstance(json_schema, dict) or not isinstance(json_schema.get("schema", {}), dict):
+            raise BadRequest(
+                "'response_format.json_schema' must hold a name and a schema",
+                param="response_format",
+                code="invalid_value",
+            )
+    if "tool_choice" in body and not body.get("tools") and body["tool_choice"] not in {"none", "auto"}:
+        raise BadRequest("'tool_choice' needs 'tools'", param="tool_choice", code="invalid_value")
+    _check_bias(body.get("logit_bias"))
+    _check_tool_messages(checked.messages)
+
+
+def _check_bias(bias: Any) -> None:
+    if bias is None:
+        return
+    fine = isinstance(bias, dict) and all(
+        token.isdigit() and isinstance(value, int | float) and -100 <= value <= 100 for token, value in bias.items()
+    )
+    if not fine:
+        raise BadRequest(
+            "'logit_bias' maps token ids to numbers from -100 to 100", param="logit_bias", code="invalid_value"
+        )
+
+
+def _check_tool_messages(messages: list[Message]) -> None:
+    """A tool message answers a call made before it; a stray one would be answered with nonsense."""
+    called: set[str] = set()
+    for number, message in enumerate(messages):
+        called.update(call.id for call in message.tool_calls or ())
+        if message.role == "tool" and message.tool_call_id not in called:
+            raise BadRequest(
+                f"'messages[{number}]' answers a tool call that no message before it made",
+                param=f"messages[{number}].tool_call_id",
+                code="invalid_value",
+            )
+        if message.content is None and message.role in {"system", "developer", "user", "tool"}:
+            raise BadRequest(
+                f"'messages[{number}].content' is required for role {message.role!r}",
+                param=f"messages[{number}].content",
+                code="invalid_value",
+            )

@@ -1,0 +1,88 @@
+"""Chunks as OpenAI's server-sent events. One call per batch of chunks, bytes out."""
+
+from __future__ import annotations
+
+import orjson
+
+from gateway.core.types import Chunk, Pieces, Usage
+
+DONE = b"data: [DONE]\n\n"
+PING = b": ping\n\n"
+
+
+class StreamWriter:
+    """Writes one stream: the same id, created and model on every event, `role` in each choice's first delta.
+
+    Clients append choices in order of appearance, so all `choices` roles are sent first, 0, 1, …; exactly one
+    finish_reason goes out per choice; usage is sent only when asked for, last, with empty choices.
+    """
+
+    def __init__(self, *, id: str, created: int, model: str, choices: int, include_usage: bool) -> None:  # noqa: A002
+        head = {"id": id, "object": "chat.completion.chunk", "created": created, "model": model}
+        self._head = b"data: " + orjson.dumps(head)[:-1] + b',"choices":['
+        self._tail = b'],"usage":null}\n\n' if include_usage else b"]}\n\n"
+        self._choices = choices
+        self._include_usage = include_usage
+        self._open = set(range(choices))
+        self._usage: Usage | None = None
+
+    def begin(self) -> bytes:
+        role = {"role": "assistant", "content": ""}
+        return b"".join(self._event(index, orjson.dumps(role), None, None) for index in range(self._choices))
+
+    def write(self, pieces: Pieces) -> bytes:
+        head, tail = self._head, self._tail
+        out: list[bytes] = []
+        for chunk in pieces:
+            if chunk.usage is not None:
+                self._usage = chunk.usage
+            if chunk.finish is None and chunk.logprobs is None:
+                if chunk.delta:  # the hot path: a few bytes of text
+                    out += (
+                        head,
+                        b'{"index":%d,"delta":' % chunk.choice,
+                        orjson.dumps(chunk.delta),
+                        b',"logprobs":null,"finish_reason":null}',
+                        tail,
+                    )
+            elif self._still_open(chunk):
+                out.append(self._event(chunk.choice, orjson.dumps(chunk.delta), chunk.logprobs, chunk.finish))
+        return b"".join(out)
+
+    def end(self) -> bytes:
+        return (self._usage_event() if self._include_usage else b"") + DONE
+
+    def _still_open(self, chunk: Chunk) -> bool:
+        if chunk.finish is None:
+            return True
+        if chunk.choice not in self._open:
+            return False
+        self._open.discard(chunk.choice)
+        return True
+
+    def _event(self, index: int, delta: bytes, logprobs: object, finish: str | None) -> bytes:
+        return b"".join(
+            (
+                self._head,
+                b'{"index":%d,"delta":' % index,
+                delta,
+                b',"logprobs":',
+                orjson.dumps(logprobs),
+                b',"finish_reason":',
+                orjson.dumps(finish),
+                b"}",
+                self._tail,
+            )
+        )
+
+    def _usage_event(self) -> bytes:
+        return self._head + b'],"usage":' + orjson.dumps(usage_body(self._usage or Usage(0, 0))) + b"}\n\n"
+
+
+def usage_body(usage: Usage) -> dict[str, object]:
+    return {
+        **(usage.details or {}),
+        "prompt_tokens": usage.prompt_tokens,
+        "completion_tokens": usage.completion_tokens,
+        "total_tokens": usage.prompt_tokens + usage.completion_tokens,
+    }
