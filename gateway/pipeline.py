@@ -65,12 +65,23 @@ MAX_CACHED_CHUNKS = 20_000
 CHARACTERS_PER_TOKEN = 4
 
 
+class Turn(Protocol):
+    """One request's place among identical ones in flight."""
+
+    @property
+    def waited(self) -> bool:
+        """Another one was ahead: look into the cache again."""
+        ...
+
+    def done(self) -> None:
+        """The answer is stored, or never will be: the others go on."""
+        ...
+
+
 class Flight(Protocol):
     """Lets identical requests in flight take turns, so that the second finds the first one's answer cached."""
 
-    def turn(self, key: str) -> AbstractAsyncContextManager[bool]:
-        """Enter alone for `key`; the value says whether there was a wait (then look into the cache again)."""
-        ...
+    def turn(self, key: str) -> AbstractAsyncContextManager[Turn]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,9 +254,11 @@ class Pipeline:
         self, request: Request, decision: Decision, seen: dict[Any, Any], trace: _Trace, stack: AsyncExitStack
     ) -> Reply:
         key = self._key(request, decision)
+        turn: Turn | None = None
         if key is not None:
-            if (chunks := await self._look_up(key, request, stack)) is not None:
-                return self._replay(decision, chunks, trace, stack)
+            chunks, turn = await self._look_up(key, request, stack)
+            if chunks is not None:
+                return await self._replay(decision, chunks, trace, stack)
             trace.cache = "miss"
         way, spec, dropped, first, rest = await self._begin(request, decision, seen, trace, stack)
         trace.way = way
@@ -254,7 +267,7 @@ class Pipeline:
         await stack.enter_async_context(aclosing(pieces))
         if key is not None and kept is not None:
             local = way.zone is Zone.LOCAL
-            stack.push_async_callback(self._remember, key, request.principal.tenant, kept, local, trace)
+            stack.push_async_callback(self._remember, key, request.principal.tenant, kept, local, trace, turn)
         return Reply(decision, way, spec, trace.cache, dropped, pieces)
 
     async def _begin(
@@ -374,34 +387,42 @@ class Pipeline:
             return self._parts.remotes[backend].spec
         return self._parts.local.spec if self._parts.local else None
 
-    async def _look_up(self, key: str, request: Request, stack: AsyncExitStack) -> Sequence[Chunk] | None:
+    async def _look_up(
+        self, key: str, request: Request, stack: AsyncExitStack
+    ) -> tuple[Sequence[Chunk] | None, Turn | None]:
         """The cached answer, after waiting for an identical request in flight."""
         cache, tenant = self._parts.cache, request.principal.tenant
         assert cache is not None
         chunks = await cache.get(key, tenant)
-        if chunks is None and self._parts.flight is not None:
-            waited = await stack.enter_async_context(self._parts.flight.turn(key))
-            if waited:
-                chunks = await cache.get(key, tenant)
-        return chunks
+        if chunks is not None or self._parts.flight is None:
+            return chunks, None
+        turn = await stack.enter_async_context(self._parts.flight.turn(key))
+        if turn.waited and (chunks := await cache.get(key, tenant)) is not None:
+            turn.done()
+        return chunks, turn
 
-    def _replay(self, decision: Decision, chunks: Sequence[Chunk], trace: _Trace, stack: AsyncExitStack) -> Reply:
+    async def _replay(self, decision: Decision, chunks: Sequence[Chunk], trace: _Trace, stack: AsyncExitStack) -> Reply:
         spec = self._spec(decision.backend)
         way = decision.allows(decision.backend)
         assert spec is not None
         assert way is not None
         trace.cache, trace.way = "hit", way
 
-        async def pieces() -> AsyncGenerator[Pieces, None]:
+        async def all_at_once() -> AsyncGenerator[Pieces, None]:
             trace.note(chunks)
             yield chunks
             trace.complete = True
 
-        return Reply(decision, way, spec, "hit", (), pieces())
+        pieces = await stack.enter_async_context(aclosing(all_at_once()))
+        return Reply(decision, way, spec, "hit", (), pieces)
 
-    async def _remember(self, key: str, tenant: str, kept: list[Chunk], local: bool, trace: _Trace) -> None:
+    async def _remember(
+        self, key: str, tenant: str, kept: list[Chunk], local: bool, trace: _Trace, turn: Turn | None
+    ) -> None:
         if trace.complete and len(kept) < MAX_CACHED_CHUNKS and self._parts.cache is not None:
             await self._parts.cache.put(key, tenant, kept, local=local)
+            if turn is not None:
+                turn.done()
 
     # -- evidence ------------------------------------------------------------------------------------------------
 
