@@ -1,0 +1,254 @@
+"""What Redis holds, and what happens when it does not behave."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import anyio
+import pytest
+from gateway.cache import cache_key, open_cache
+from gateway.cache.breaker import Breaker
+from gateway.cache.redis import RedisCache
+from gateway.core.errors import ConfigurationError
+from gateway.core.types import Chunk, Zone
+from structlog.testing import CapturingLogger
+
+pytestmark = pytest.mark.anyio
+
+MARK = "PLANTED-7f3a"
+ANSWER = [Chunk(0, {"content": f"the answer {MARK}"}, "stop", model=f"model-{MARK}")]
+Make = Callable[..., RedisCache]
+
+
+def key_of(text: str, zone: Zone = Zone.REMOTE) -> str:
+    body = {"messages": [{"role": "user", "content": text}]}
+    return cache_key(b"k" * 32, tenant="t", policy_digest="p", zone=zone, backend_digest="b", model="m", body=body)
+
+
+def names(server: Any) -> list[bytes]:
+    with server.client() as client:
+        return list(client.scan_iter())
+
+
+def everything(server: Any) -> bytes:
+    """Every key and value that the server holds."""
+    with server.client() as client:
+        return b"\n".join(part for name in client.scan_iter() for part in (name, client.get(name)))
+
+
+async def test_nothing_readable_lies_in_the_server(own_redis_server: Any, redis_cache: Make) -> None:
+    cache = redis_cache(own_redis_server.url)
+    await cache.put(key_of(MARK), f"tenant-{MARK}", ANSWER, local=False)
+    held = everything(own_redis_server)
+    assert held.startswith(b"slmgw:{remote-")
+    for word in (MARK, "answer", "content", "stop", "model", "tenant"):
+        assert word.encode() not in held
+
+
+async def test_what_the_local_engine_said_never_reaches_the_server(own_redis_server: Any, redis_cache: Make) -> None:
+    cache = redis_cache(own_redis_server.url)
+    await cache.put(key_of("a"), "t", ANSWER, local=True)
+    await cache.put(key_of("a", Zone.LOCAL), "t", ANSWER, local=False)  # the name says local, whatever the caller says
+    assert names(own_redis_server) == []
+
+
+async def test_local_answers_are_shared_when_sharing_is_switched_on(own_redis_server: Any, redis_cache: Make) -> None:
+    key = key_of("a", Zone.LOCAL)
+    await redis_cache(own_redis_server.url, share_local=True).put(key, "t", ANSWER, local=True)
+    assert await redis_cache(own_redis_server.url, share_local=True).get(key, "t") == tuple(ANSWER)
+    assert await redis_cache(own_redis_server.url).get(key, "t") is None
+
+
+async def test_replicas_with_the_same_secret_share_and_others_do_not(redis_server: Any, redis_cache: Make) -> None:
+    key = key_of("shared")
+    await redis_cache(redis_server.url).put(key, "t", ANSWER, local=False)
+    assert await redis_cache(redis_server.url).get(key, "t") == tuple(ANSWER)
+    assert await redis_cache(redis_server.url, secret=b"another secret of 32 bytes......").get(key, "t") is None
+
+
+def flip(sealed: bytes) -> bytes:
+    return sealed[:-1] + bytes([sealed[-1] ^ 1])
+
+
+@pytest.mark.parametrize(
+    "tampered",
+    [flip, lambda sealed: flip(sealed[::-1])[::-1], lambda _: b"", lambda _: b"short", lambda sealed: sealed[:-1],
+     lambda sealed: sealed + b"x", lambda _: b"x" * 5_000_000],
+    ids=["last bit", "first bit", "empty", "short", "cut", "longer", "huge"],
+)  # fmt: skip
+async def test_a_tampered_value_is_a_miss(redis_server: Any, redis_cache: Make, tampered: Any) -> None:
+    cache, key = redis_cache(redis_server.url), key_of("tampered")
+    await cache.put(key, "t", ANSWER, local=False)
+    with redis_server.client() as client:
+        name = f"slmgw:{{{key}}}"
+        client.set(name, tampered(client.get(name)))
+    assert await cache.get(key, "t") is None
+    assert cache.status()["state"] == "ok"
+
+
+async def test_a_value_moved_to_another_name_is_a_miss(redis_server: Any, redis_cache: Make) -> None:
+    cache, one, other = redis_cache(redis_server.url), key_of("one"), key_of("other")
+    await cache.put(one, "t", ANSWER, local=False)
+    with redis_server.client() as client:
+        client.copy(f"slmgw:{{{one}}}", f"slmgw:{{{other}}}", replace=True)
+    assert await cache.get(one, "t") is not None
+    assert await cache.get(other, "t") is None
+
+
+async def test_a_foreign_type_under_the_name_is_a_miss_and_no_outage(redis_server: Any, redis_cache: Make) -> None:
+    cache, key = redis_cache(redis_server.url), key_of("list")
+    with redis_server.client() as client:
+        client.rpush(f"slmgw:{{{key}}}", "x")
+    for _ in range(5):
+        assert await cache.get(key, "t") is None
+    assert cache.status()["state"] == "ok"
+    assert cache.status()["refused"] == 5
+
+
+async def test_a_full_server_that_evicts_nothing_is_no_outage(own_redis_server: Any, redis_cache: Make) -> None:
+    cache = redis_cache(own_redis_server.url)
+    await cache.put(key_of("before"), "t", ANSWER, local=False)
+    with own_redis_server.client() as client:
+        client.config_set("maxmemory-policy", "noeviction")
+        client.config_set("maxmemory", "1")
+    for number in range(5):
+        await cache.put(key_of(f"after {number}"), "t", ANSWER, local=False)
+    assert await cache.get(key_of("before"), "t") is not None
+    assert cache.status()["state"] == "ok"
+
+
+async def test_a_value_over_the_cap_is_not_sent(own_redis_server: Any, redis_cache: Make) -> None:
+    cache = redis_cache(own_redis_server.url, max_value_kb=1)
+    await cache.put(key_of("large"), "t", [Chunk(0, {"content": "x" * 2000})], local=False)
+    await cache.put(key_of("small"), "t", ANSWER, local=False)
+    assert names(own_redis_server) == [f"slmgw:{{{key_of('small')}}}".encode()]
+
+
+async def test_values_expire(own_redis_server: Any, redis_cache: Make) -> None:
+    cache = redis_cache(own_redis_server.url, ttl_s=0.05)
+    await cache.put(key_of("brief"), "t", ANSWER, local=False)
+    await anyio.sleep(0.1)
+    assert await cache.get(key_of("brief"), "t") is None
+    assert names(own_redis_server) == []
+
+
+async def test_a_unix_socket_serves_as_well(redis_server: Any, redis_cache: Make) -> None:
+    cache = redis_cache(f"unix://{redis_server.socket_path}")
+    await cache.put(key_of("socket"), "t", ANSWER, local=False)
+    assert await cache.get(key_of("socket"), "t") == tuple(ANSWER)
+
+
+async def timed_get(cache: RedisCache) -> float:
+    started = time.perf_counter()
+    assert await cache.get(key_of("x"), "t") is None
+    return (time.perf_counter() - started) * 1000
+
+
+async def test_a_dead_server_costs_nothing_after_a_few_tries(free_port: int, redis_cache: Make) -> None:
+    log = CapturingLogger()
+    cache = redis_cache(f"redis://127.0.0.1:{free_port}", log=log)
+    assert max([await timed_get(cache) for _ in range(3)]) < 200
+    started = time.perf_counter()
+    for _ in range(1000):
+        await cache.get(key_of("x"), "t")
+    assert (time.perf_counter() - started) < 0.5
+    assert cache.status()["state"] == "down"
+    assert [(call.method_name, call.kwargs) for call in log.calls] == [
+        ("warning", {"cache": "redis", "error": "ConnectionError"})
+    ]
+
+
+async def test_a_server_that_accepts_and_never_answers_is_a_miss_in_time(silent_port: int, redis_cache: Make) -> None:
+    cache = redis_cache(f"redis://127.0.0.1:{silent_port}")
+    slow = [await timed_get(cache) for _ in range(3)]
+    assert min(slow) > 45  # it did wait for the server
+    assert max(slow) < 150  # 50 ms and a busy test machine
+    assert await timed_get(cache) < 5
+
+
+async def test_a_hundred_requests_at_a_silent_server_all_miss_within_the_same_deadline(
+    silent_port: int, redis_cache: Make
+) -> None:
+    cache = redis_cache(f"redis://127.0.0.1:{silent_port}")
+    started = time.perf_counter()
+    async with anyio.create_task_group() as tasks:
+        for _ in range(100):
+            tasks.start_soon(cache.get, key_of("x"), "t")
+    assert time.perf_counter() - started < 0.5
+
+
+async def test_a_restarted_server_is_used_again(own_redis_server: Any, redis_cache: Make) -> None:
+    log = CapturingLogger()
+    cache = redis_cache(own_redis_server.url, breaker=Breaker(failures=1, rest_s=0.05), log=log)
+    await cache.put(key_of("a"), "t", ANSWER, local=False)
+    own_redis_server.stop()
+    assert await cache.get(key_of("a"), "t") is None
+    assert cache.status()["state"] == "down"
+    own_redis_server.start()
+    await anyio.sleep(0.06)
+    assert await cache.get(key_of("a"), "t") is None
+    await cache.put(key_of("a"), "t", ANSWER, local=False)
+    assert await cache.get(key_of("a"), "t") == tuple(ANSWER)
+    assert [call.method_name for call in log.calls] == ["warning", "info"]
+
+
+async def test_callers_who_leave_never_get_each_others_answers(redis_server: Any, redis_cache: Make) -> None:
+    cache = redis_cache(redis_server.url, timeout_s=1.0)
+    keys = [key_of(f"n{number}") for number in range(20)]
+    for number, key in enumerate(keys):
+        await cache.put(key, "t", [Chunk(0, {"content": str(number)})], local=False)
+
+    async def look(number: int, patience_s: float) -> None:
+        with anyio.move_on_after(patience_s):
+            chunks = await cache.get(keys[number], "t")
+            assert chunks is not None
+            assert chunks[0].delta == {"content": str(number)}
+
+    for _ in range(10):
+        async with anyio.create_task_group() as tasks:
+            for number in range(20):
+                tasks.start_soon(look, number, 0.0001 * number)
+    with redis_server.client() as client:
+        assert len(client.client_list()) <= 34
+    assert cache.status()["state"] == "ok"
+
+
+async def test_warming_up_says_whether_the_server_is_there(
+    redis_server: Any, free_port: int, redis_cache: Make
+) -> None:
+    assert await redis_cache(redis_server.url).warm()
+    assert not await redis_cache(f"redis://127.0.0.1:{free_port}").warm(0.2)
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["mysql://u:hunter2@h", "hunter2", "redis://u:hunter2@h:port", "redis://h?db=hunter2&socket_timeout=x"],
+)
+def test_a_wrong_address_is_refused_without_repeating_it(url: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        open_cache(url, ttl_s=1, secret=b"s" * 32)
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_shared_cache_wants_a_real_secret() -> None:
+    with pytest.raises(ConfigurationError, match="secret"):
+        open_cache("redis://127.0.0.1:1", ttl_s=1, secret=b"short")
+
+
+async def test_off_remembers_nothing() -> None:
+    cache = open_cache("off://", ttl_s=1, secret=b"")
+    await cache.put("k", "t", ANSWER, local=False)
+    assert await cache.get("k", "t") is None
+    assert cache.status()["state"] == "off"
+
+
+def test_the_vendor_library_is_not_loaded_for_a_cache_in_memory() -> None:
+    code = (
+        "import sys; from gateway.cache import open_cache; open_cache('memory://', ttl_s=1, secret=b'');"
+        "sys.exit('redis' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
