@@ -1,0 +1,1 @@
+"""What answers requests besides this host's own engine: the OpenAI wire, litellm, and the labelled stand-ins."""

@@ -1,0 +1,176 @@
+"""The OpenAI-compatible wire: OpenAI itself and every server that speaks its chat completions."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+import anyio
+import httpx
+import orjson
+
+from gateway.backends.endpoint import Endpoint
+from gateway.backends.failures import from_status
+from gateway.backends.fields import limit, sendable
+from gateway.backends.permit import only_for
+from gateway.backends.reader import Reader
+from gateway.backends.transport import AiohttpTransport
+from gateway.core.errors import BackendBroke, BackendTimeout, BackendUnreachable, GatewayError
+from gateway.core.release import Released
+from gateway.core.types import BackendSpec, Json, Outgoing, Pieces, Request, Zone
+
+_OPENAI = ("api.openai.com", ".api.openai.com", ".openai.azure.com")
+_ERROR_BYTES = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class WireOptions:
+    """What an operator may say about one server. None means: as is right for its host and zone."""
+
+    connect_timeout_s: float = 5.0
+    read_timeout_s: float = 600.0
+    """The longest silence, before the first byte as between two."""
+    connections: int = 512
+    response_limit_mb: int = 64
+    usage_in_stream: bool = True
+    """Ask for usage in streams. A few old servers refuse `stream_options`."""
+    send_store: bool | None = None
+    """Send `store: false`; by default to zone remote. A few strict servers refuse a field they do not know."""
+    max_tokens_field: str | None = None
+    """max_tokens or max_completion_tokens; by default the latter for OpenAI alone."""
+    developer_role: bool | None = None
+    """Keep the role `developer` instead of writing `system`; by default for OpenAI alone."""
+    also: frozenset[str] = frozenset()
+    """Further top-level fields that may go out to this server, such as top_k."""
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Sent with every request; may hold secrets."""
+
+
+class OpenAIWire:
+    """A `RemoteBackend` for zones remote and private."""
+
+    def __init__(
+        self,
+        spec: BackendSpec,
+        endpoint: Endpoint,
+        *,
+        api_key: str | None = None,
+        options: WireOptions | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        self.spec = spec
+        self._options = options = options or WireOptions()
+        openai = endpoint.host == _OPENAI[0] or endpoint.host.endswith(_OPENAI[1:])
+        self._url = httpx.URL(f"{endpoint.url}/chat/completions")
+        self._headers = _headers(api_key, options.headers)
+        self._limit_field = options.max_tokens_field or ("max_completion_tokens" if openai else "max_tokens")
+        self._developer = openai if options.developer_role is None else options.developer_role
+        self._store = spec.zone is Zone.REMOTE if options.send_store is None else options.send_store
+        self._transport = transport or AiohttpTransport(
+            endpoint,
+            connect_timeout_s=options.connect_timeout_s,
+            read_timeout_s=options.read_timeout_s,
+            connections=options.connections,
+        )
+
+    def __repr__(self) -> str:
+        return f"OpenAIWire({self.spec.name!r}, zone={self.spec.zone})"
+
+    def prepare(self, request: Request) -> Outgoing:
+        payload, dropped = sendable(request.body, self._options.also)
+        payload["model"] = self.spec.model
+        limit(payload, self._limit_field)
+        if not self._developer:
+            _as_system(payload["messages"])
+        if self._store:
+            payload["store"] = False
+        payload["stream"] = request.stream
+        if request.stream and self._options.usage_in_stream:
+            payload["stream_options"] = {"include_usage": True}
+        return Outgoing(self.spec.name, payload, dropped)
+
+    async def stream(self, released: Released) -> AsyncGenerator[Pieces, None]:
+        only_for(self.spec, released)
+        body = orjson.dumps(released.outgoing.payload)
+        try:
+            response = await self._transport.handle_async_request(
+                httpx.Request("POST", self._url, headers=self._headers, content=body)
+            )
+            assert isinstance(response.stream, httpx.AsyncByteStream)
+            try:
+                if not response.is_success:
+                    raise await self._failure(response)
+                kind = response.headers.get("content-type", "")
+                reader = Reader(self.spec.name, kind, self._options.response_limit_mb * 1024 * 1024)
+                try:
+                    async for piece in response.stream:
+                        if chunks := reader.feed(piece):
+                            yield chunks
+                        if reader.done:
+                            break
+                except httpx.ReadError:
+                    if not reader.whole:  # every choice had its finish: only the farewell is missing
+                        raise
+                if chunks := reader.end():
+                    yield chunks
+                await _read_to_end(response.stream)
+            finally:
+                await response.stream.aclose()
+        except httpx.HTTPError as error:
+            raise self._told(error) from error
+
+    async def aclose(self) -> None:
+        await self._transport.aclose()
+
+    async def _failure(self, response: httpx.Response) -> GatewayError:
+        body = b""
+        assert isinstance(response.stream, httpx.AsyncByteStream)
+        # The status says enough; a body that cannot be read changes nothing.
+        with anyio.move_on_after(5), suppress(httpx.HTTPError):
+            async for piece in response.stream:
+                body += piece
+                if len(body) > _ERROR_BYTES:
+                    break
+        try:
+            parsed: Json = orjson.loads(body)
+        except orjson.JSONDecodeError:
+            parsed = None
+        return from_status(self.spec.name, response.status_code, response.headers, parsed)
+
+    def _told(self, error: httpx.HTTPError) -> GatewayError:
+        """Only the first three are sure that nothing was sent."""
+        name = self.spec.name
+        if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.ProxyError):
+            return BackendUnreachable(f"backend {name!r} cannot be reached: {error}")
+        if isinstance(error, httpx.TimeoutException):
+            return BackendTimeout(f"backend {name!r} was silent for too long")
+        return BackendBroke(f"the connection to backend {name!r} broke")
+
+
+async def _read_to_end(stream: httpx.AsyncByteStream) -> None:
+    """Take the few bytes behind [DONE], so that the connection can serve again; a slow sender is not waited for."""
+    with anyio.move_on_after(0.02), suppress(httpx.HTTPError):
+        async for _ in stream:
+            break
+
+
+def _headers(api_key: str | None, extra: Mapping[str, str]) -> httpx.Headers:
+    headers = httpx.Headers(
+        {
+            "content-type": "application/json",
+            "accept": "application/json, text/event-stream",
+            "accept-encoding": "identity",
+            "user-agent": "slm-gateway",
+        }
+    )
+    if api_key:
+        headers["authorization"] = f"Bearer {api_key}"
+    headers.update(extra)
+    return headers
+
+
+def _as_system(messages: Json) -> None:
+    for message in messages:
+        if message["role"] == "developer":
+            message["role"] = "system"

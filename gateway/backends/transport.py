@@ -1,0 +1,163 @@
+"""Bytes to an upstream and back: a small httpx transport over aiohttp that tells the ways to fail apart.
+
+httpx-aiohttp reports a connection that dropped after the upstream had read everything as a connect timeout, which
+invites a second try. Here `httpx.ConnectError`, `ConnectTimeout` and `ProxyError` mean that not one byte of the
+request was sent; `ReadTimeout`, `ReadError` and `RemoteProtocolError` mean that it may have been read.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import AsyncIterator, Sequence
+from typing import Any, NoReturn
+
+import aiohttp
+import httpx
+from aiohttp.abc import ResolveResult
+from aiohttp.resolver import ThreadedResolver
+
+from gateway.backends.endpoint import Endpoint, Network, inside
+from gateway.backends.trust import tls_context
+
+
+class AiohttpTransport(httpx.AsyncBaseTransport):
+    """One upstream's connections. The session is opened by the first request, inside the running loop."""
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        *,
+        connect_timeout_s: float = 5.0,
+        read_timeout_s: float = 600.0,
+        connections: int = 512,
+        keepalive_s: float = 15.0,
+    ) -> None:
+        self._endpoint = endpoint
+        self._tls = tls_context(endpoint.ca_file, system=endpoint.system_trust)
+        self._connect_timeout_s = connect_timeout_s
+        self._read_timeout_s = read_timeout_s
+        self._connections = connections
+        self._keepalive_s = keepalive_s
+        self._session: aiohttp.ClientSession | None = None
+        self._proxied: dict[str, Any] = {}
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        session = self._session or self._open()
+        try:
+            response = await session.request(
+                request.method,
+                str(request.url),
+                data=request.content,
+                headers=request.headers.multi_items(),
+                allow_redirects=False,
+                **self._proxied,
+            )
+        except (aiohttp.ClientError, OSError) as error:  # timeouts are OS errors
+            _tell(error)
+        return httpx.Response(response.status, headers=response.raw_headers, stream=_Body(response), request=request)
+
+    async def aclose(self) -> None:
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+
+    def _open(self) -> aiohttp.ClientSession:
+        networks = self._endpoint.networks
+        connector = aiohttp.TCPConnector(
+            ssl=self._tls,
+            limit=self._connections,
+            keepalive_timeout=self._keepalive_s,
+            resolver=None if networks is None else _Guarded(networks),
+            socket_factory=lambda info: _socket(info, networks),
+        )
+        self._session = aiohttp.ClientSession(
+            connector=connector,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            trust_env=False,
+            timeout=aiohttp.ClientTimeout(
+                total=None,
+                connect=max(30.0, 2 * self._connect_timeout_s),  # includes the wait for a free connection
+                sock_connect=self._connect_timeout_s,
+                sock_read=self._read_timeout_s,
+            ),
+        )
+        if proxy := self._endpoint.proxy:
+            auth = aiohttp.BasicAuth(proxy.user, proxy.password or "") if proxy.user else None
+            self._proxied = {"proxy": proxy.url, "proxy_auth": auth}
+        return self._session
+
+
+class _Body(httpx.AsyncByteStream):
+    """The answer's body as it comes: one piece per network read."""
+
+    def __init__(self, response: aiohttp.ClientResponse) -> None:
+        self._response = response
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        try:
+            data = await self._response.content.readany()
+        except (aiohttp.ClientError, OSError) as error:
+            _tell(error)
+        if not data:
+            raise StopAsyncIteration
+        return data
+
+    async def aclose(self) -> None:
+        # A body read to its end has given its connection back; any other connection is cut, which tells the upstream
+        # to stop working.
+        self._response.close()
+
+
+class Strayed(OSError):
+    """The name leads to an address outside the networks that the backend's zone allows."""
+
+
+class _Guarded(ThreadedResolver):
+    """Resolves a name and refuses it when any of its addresses lies outside the networks."""
+
+    def __init__(self, networks: Sequence[Network]) -> None:
+        super().__init__()
+        self._networks = networks
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        found = await super().resolve(host, port, family)
+        if not all(inside(each["host"], self._networks) for each in found):
+            raise Strayed("the name resolves to an address outside its zone")
+        return found
+
+
+def _socket(info: Any, networks: Sequence[Network] | None) -> socket.socket:
+    family, kind, protocol, _, address = info
+    if networks is not None and not inside(str(address[0]), networks):
+        raise Strayed("the address lies outside its zone")
+    made = socket.socket(family, kind, protocol)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    # Answers may take minutes to begin; without probes a firewall forgets the connection and nobody notices.
+    for option, seconds in (("TCP_KEEPIDLE", 30), ("TCP_KEEPALIVE", 30), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 4)):
+        if hasattr(socket, option):
+            made.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), seconds)
+    return made
+
+
+def _tell(error: Exception) -> NoReturn:
+    """Raise the httpx error that says how far the request came. Messages are ours: aiohttp's may quote headers."""
+    # Order matters: connector errors are also OS errors, and timeouts are also connection errors.
+    if isinstance(error, aiohttp.ConnectionTimeoutError):
+        raise httpx.ConnectTimeout("no connection in time") from error
+    if isinstance(error, aiohttp.ClientHttpProxyError | aiohttp.ClientProxyConnectionError):
+        raise httpx.ProxyError("the proxy gave no connection") from error
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        raise httpx.ConnectError("its certificate is not trusted; name its CA in ca_file") from error
+    if isinstance(error, aiohttp.ClientConnectorSSLError):
+        raise httpx.ConnectError("no TLS connection") from error
+    if isinstance(error, aiohttp.ClientConnectorError):
+        strayed = isinstance(error.os_error, Strayed)
+        raise httpx.ConnectError(str(error.os_error) if strayed else "no connection") from error
+    if isinstance(error, TimeoutError):
+        raise httpx.ReadTimeout("silent for too long") from error
+    raise httpx.ReadError("the connection broke") from error
