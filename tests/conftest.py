@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from pytest_socket import socket_allow_hosts
 
+pytest_plugins = ["tests.support.capture"]
+
 
 @pytest.fixture
 def anyio_backend() -> str:
