@@ -1,0 +1,135 @@
+"""What a request asks of the engine, checked: each parameter is honoured or refused by its name, never dropped."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from gateway.core.errors import BadRequest, Unsupported
+from gateway.engine.schema import JSON_OBJECT, plain_schema
+
+MAX_CHOICES = 16
+MAX_STOPS = 16
+
+REFUSED = ("audio", "web_search_options")
+"""Parameters that change the answer and that this engine cannot honour."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """Sampling and limits. The defaults suit models of 0.1 to 8 billion parameters."""
+
+    max_tokens: int | None = None
+    temperature: float = 0.7
+    top_p: float = 0.95
+    top_k: int = 40
+    """Kept on always: without it the other filters sort the whole vocabulary (ten times slower)."""
+    min_p: float = 0.05
+    presence_penalty: float = 0.0
+    frequency_penalty: float = 0.0
+    repeat_penalty: float = 1.0
+    logit_bias: tuple[tuple[int, float], ...] = ()
+    seed: int | None = None
+    stop: tuple[str, ...] = ()
+    n: int = 1
+    logprobs: bool = False
+    top_logprobs: int = 0
+    schema: Mapping[str, Any] | None = None
+    """JSON schema the answer must match, in the plain form of `plain_schema`."""
+
+
+def parse_ask(body: Mapping[str, Any]) -> Ask:
+    """Read a chat completion's parameters. Raises BadRequest or Unsupported naming the parameter."""
+    _refuse(body)
+    limit = "max_completion_tokens" if body.get("max_completion_tokens") is not None else "max_tokens"
+    default = Ask()
+    return Ask(
+        max_tokens=_whole(body, limit, None, 1, 2**31),
+        temperature=_number(body, "temperature", default.temperature, 0, 2),
+        top_p=_number(body, "top_p", default.top_p, 0, 1),
+        top_k=_whole(body, "top_k", default.top_k, 0, 2**31 - 1) or default.top_k,
+        min_p=_number(body, "min_p", default.min_p, 0, 1),
+        presence_penalty=_number(body, "presence_penalty", 0.0, -2, 2),
+        frequency_penalty=_number(body, "frequency_penalty", 0.0, -2, 2),
+        repeat_penalty=_number(body, "repetition_penalty", 1.0, 0.1, 2),
+        logit_bias=_bias(body.get("logit_bias")),
+        seed=_whole(body, "seed", None, -(2**63), 2**64),
+        stop=_stop(body.get("stop")),
+        n=_whole(body, "n", 1, 1, MAX_CHOICES) or 1,
+        logprobs=_flag(body, "logprobs"),
+        top_logprobs=_top(body),
+        schema=_schema(body.get("response_format")),
+    )
+
+
+def _refuse(body: Mapping[str, Any]) -> None:
+    if body.get("tools") and body.get("tool_choice") != "none":
+        raise Unsupported("the local model calls no tools", param="tools")
+    if body.get("functions") and body.get("function_call") != "none":
+        raise Unsupported("the local model calls no functions", param="functions")
+    if any(kind != "text" for kind in body.get("modalities") or ()):
+        raise Unsupported("the local model answers in text alone", param="modalities")
+    for name in REFUSED:
+        if body.get(name) is not None:
+            raise Unsupported(f"the local model does not support {name!r}", param=name)
+
+
+def _number(body: Mapping[str, Any], name: str, default: float, least: float, most: float) -> float:
+    value = body.get(name)
+    if value is None:
+        return default
+    if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
+        raise BadRequest(f"{name} must be a number from {least} to {most}", param=name)
+    return float(value)
+
+
+def _whole(body: Mapping[str, Any], name: str, default: int | None, least: int, most: int) -> int | None:
+    value = body.get(name)
+    if value is None:
+        return default
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+        raise BadRequest(f"{name} must be a whole number from {least} to {most}", param=name)
+    return value
+
+
+def _flag(body: Mapping[str, Any], name: str) -> bool:
+    value = body.get(name)
+    if value is not None and not isinstance(value, bool):
+        raise BadRequest(f"{name} must be true or false", param=name)
+    return bool(value)
+
+
+def _top(body: Mapping[str, Any]) -> int:
+    count = _whole(body, "top_logprobs", 0, 0, 20) or 0
+    if count and not _flag(body, "logprobs"):
+        raise BadRequest("top_logprobs needs logprobs: true", param="top_logprobs")
+    return count
+
+
+def _stop(value: Any) -> tuple[str, ...]:
+    stops = [value] if isinstance(value, str) else value or []
+    if not isinstance(stops, list) or len(stops) > MAX_STOPS or not all(isinstance(stop, str) for stop in stops):
+        raise BadRequest(f"stop must be a text or a list of at most {MAX_STOPS} texts", param="stop")
+    return tuple(stop for stop in stops if stop)
+
+
+def _bias(value: Any) -> tuple[tuple[int, float], ...]:
+    try:
+        biases = tuple((int(token), float(bias)) for token, bias in (value or {}).items())
+    except (AttributeError, TypeError, ValueError):
+        biases = ((-1, 0.0),)
+    if any(token < 0 or not -100 <= bias <= 100 for token, bias in biases):
+        raise BadRequest("logit_bias maps token ids to numbers from -100 to 100", param="logit_bias")
+    return biases
+
+
+def _schema(value: Any) -> Mapping[str, Any] | None:
+    kind = value.get("type") if isinstance(value, dict) else None
+    if value is None or kind == "text":
+        return None
+    if kind == "json_object":
+        return JSON_OBJECT
+    if kind == "json_schema" and isinstance(value.get("json_schema"), dict):
+        return plain_schema(value["json_schema"].get("schema") or JSON_OBJECT)
+    raise BadRequest("response_format.type must be text, json_object or json_schema", param="response_format")

@@ -1,0 +1,245 @@
+"""Keeps the engine's worker alive: starts it, carries frames to and from it, starts it again when it dies."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import socket
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import anyio
+from anyio.abc import TaskStatus
+
+from gateway.core.errors import LocalUnavailable
+from gateway.engine.frames import BrokenFrame, Frame, Frames, encode
+from gateway.engine.hosting import Host
+
+BACKOFF_S = (0.0, 0.1, 0.2, 0.4, 0.8)
+"""Waits before the first, second … restart in a row; after the last of them the engine counts as failed."""
+REST_S = 30.0
+"""How long a failed engine rests before it is tried once more."""
+
+
+class State(StrEnum):
+    STARTING = "starting"
+    READY = "ready"
+    RESTARTING = "restarting"
+    FAILED = "failed"
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What `/readyz` and the log say about the engine."""
+
+    state: State
+    reason: str = ""
+    """For the operator: names files and figures, never text of a request."""
+    retry_after_s: float | None = None
+
+
+class WorkerLost(Exception):
+    """The worker died while a request was with it."""
+
+
+class Exchange:
+    """One request's frames, on their way back."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.ended = False
+        self._frames: deque[Frame] = deque()
+        self._arrived = anyio.Event()
+        self._lost = False
+
+    def put(self, frame: Frame) -> None:
+        self._frames.append(frame)
+        self._arrived.set()
+
+    def lose(self) -> None:
+        self._lost = True
+        self._arrived.set()
+
+    async def frames(self) -> list[Frame]:
+        """All frames that have come since the last call, at least one. Only the last one is no `step`.
+
+        Raises WorkerLost.
+        """
+        await self._arrived.wait()
+        if not self._frames:
+            raise WorkerLost
+        taken = list(self._frames)
+        self._frames.clear()
+        if not self._lost:
+            self._arrived = anyio.Event()
+        return taken
+
+
+class Supervisor:
+    """Owns the host. All its methods belong to the event loop's thread."""
+
+    def __init__(
+        self,
+        load: Mapping[str, Any],
+        host: Callable[[], Host],
+        *,
+        changed: Callable[[Status], None] | None = None,
+        rest_s: float = REST_S,
+    ) -> None:
+        self._load = load
+        self._make_host = host
+        self._tell = changed
+        self._rest_s = rest_s
+        self._numbers = itertools.count(1)
+        self._exchanges: dict[int, Exchange] = {}
+        self._outbox = bytearray()
+        self._wake = anyio.Event()
+        self._moved = anyio.Event()
+        self._failures = 0
+        self._host: Host | None = None
+        self._refusal: str | None = None
+        """Why the worker will never load: wrong digest, no GGUF, no library."""
+        self.status = Status(State.STARTING)
+        self.restarts = 0
+        self.cancelled = 0
+        """Requests whose end by cancelling the worker has confirmed."""
+
+    @property
+    def pid(self) -> int | None:
+        return self._host.pid if self._host is not None else None
+
+    async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
+        """Keep a worker going until cancelled. Start it in a task group of the application's own."""
+        task_status.started()
+        try:
+            while True:
+                ended = await self._one_life()
+                if self._refusal is not None:
+                    self._set(State.FAILED, self._refusal)
+                    return
+                await self._pause(ended)
+        finally:
+            if self.status.state is not State.FAILED:
+                self._set(State.STOPPED, "the gateway is stopping")
+
+    async def ready(self, within_s: float) -> None:
+        """Return once the worker can take a request. Raises LocalUnavailable."""
+        with anyio.move_on_after(within_s):
+            while self.status.state is not State.READY:
+                if self.status.state in {State.FAILED, State.STOPPED}:
+                    raise LocalUnavailable("the local model is not available", retry_after_s=self.status.retry_after_s)
+                await self._moved.wait()
+            return
+        raise LocalUnavailable("the local model is still loading", retry_after_s=2.0)
+
+    def send(self, frame: Mapping[str, Any]) -> Exchange:
+        """Give the worker a request. Close the exchange with `close` when done, come what may."""
+        exchange = Exchange(next(self._numbers))
+        self._exchanges[exchange.number] = exchange
+        self._write({**frame, "id": exchange.number})
+        return exchange
+
+    def close(self, exchange: Exchange) -> None:
+        """Forget the exchange; a request that is still being worked on is cancelled."""
+        if self._exchanges.pop(exchange.number, None) is not None and not exchange.ended:
+            self._write({"op": "cancel", "id": exchange.number})
+
+    # One worker's life
+
+    async def _one_life(self) -> str:
+        """From start to death; returns how it died."""
+        try:
+            self._host = host = self._make_host()
+        except OSError as error:
+            return f"it could not be started ({type(error).__name__})"
+        how = ""
+        try:
+            self._outbox = bytearray(encode({"op": "load", **self._load}))
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self._write_all, host.connection)
+                await self._read_all(host.connection)
+                if self.status.state is State.READY:
+                    self._set(State.RESTARTING, "it died")
+                tasks.cancel_scope.cancel()
+        finally:
+            with anyio.CancelScope(shield=True):
+                self._lose_all()
+                how = await host.end()
+                self._host = None
+        return how
+
+    async def _pause(self, how: str) -> None:
+        self._failures += 1
+        self.restarts += 1
+        if self._failures > len(BACKOFF_S):
+            reason = f"it died {self._failures} times in a row, last by {how}"
+            self._set(State.FAILED, reason, retry_after_s=self._rest_s)
+            await anyio.sleep(self._rest_s)
+            self._failures = len(BACKOFF_S)  # one more death and it rests again
+            self._set(State.RESTARTING, reason)
+            return
+        self._set(State.RESTARTING, f"it died by {how}")
+        await anyio.sleep(BACKOFF_S[self._failures - 1])
+
+    async def _read_all(self, connection: socket.socket) -> None:
+        frames = Frames()
+        while True:
+            await anyio.wait_readable(connection)
+            try:
+                data = connection.recv(262_144)
+                if not data:
+                    return
+                for frame in frames.feed(data):
+                    self._take(frame)
+            except (BlockingIOError, InterruptedError):
+                continue
+            except (OSError, BrokenFrame):
+                return  # a worker that cannot be understood is as good as dead
+
+    def _take(self, frame: Frame) -> None:
+        if "failed" in frame:
+            self._refusal = str(frame["failed"])
+            return
+        if "ready" in frame:
+            self._set(State.READY)
+            return
+        self.cancelled += "cancelled" in frame
+        exchange = self._exchanges.get(frame["id"])
+        if exchange is None:
+            return
+        exchange.ended = "step" not in frame
+        if "usage" in frame:
+            self._failures = 0
+        exchange.put(frame)
+
+    def _lose_all(self) -> None:
+        for exchange in self._exchanges.values():
+            exchange.lose()
+        self._exchanges.clear()
+
+    # Writing
+
+    def _write(self, frame: Mapping[str, Any]) -> None:
+        self._outbox += encode(frame)
+        self._wake.set()
+
+    async def _write_all(self, connection: socket.socket) -> None:
+        with contextlib.suppress(OSError):  # the reader sees the same death and acts on it
+            while True:
+                while self._outbox:
+                    await anyio.wait_writable(connection)
+                    with contextlib.suppress(BlockingIOError):
+                        del self._outbox[: connection.send(self._outbox)]
+                self._wake = anyio.Event()
+                await self._wake.wait()
+
+    def _set(self, state: State, reason: str = "", retry_after_s: float | None = None) -> None:
+        self.status = Status(state, reason, retry_after_s)
+        moved, self._moved = self._moved, anyio.Event()
+        moved.set()
+        if self._tell is not None:
+            self._tell(self.status)
