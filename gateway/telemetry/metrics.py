@@ -1,0 +1,175 @@
+"""Numbers for Prometheus, in a registry of their own, with labels that no client can multiply."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+from gateway.core.errors import GatewayError
+from gateway.core.types import Outcome, Zone
+from gateway.telemetry.labels import Label
+
+_REQUEST_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
+_STEP_S = (0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25)
+_STEPS = {
+    "detect": "Finding what is sensitive",
+    "score": "Scoring whether going out would help",
+    "decide": "Evaluating the policy",
+    "audit": "Waiting for records to be durable",
+}
+
+
+class _OfZone(NamedTuple):
+    """The children of one zone."""
+
+    seconds: Histogram
+    first: Histogram
+    prompt: Counter
+    completion: Counter
+    sent: Counter
+
+
+class Metrics:
+    """Counts outcomes and holds the gauges that other parts read out of themselves.
+
+    Backends, rules and kinds come from the configuration: `know` them, whatever else turns up counts as `other`.
+    """
+
+    def __init__(
+        self, *, version: str, backends: Iterable[str] = (), rules: Iterable[str] = (), kinds: Iterable[str] = ()
+    ) -> None:
+        self._registry = CollectorRegistry(auto_describe=True)
+        self._zone = Label(zone.word for zone in Zone)
+        self._outcome = Label(["ok", "cached", "refused", "error", "client_closed"])
+        self._cache_state = Label(["hit", "miss", "off"])
+        self._error = Label(kind.__name__ for kind in _family(GatewayError))
+        self._backend, self._rule, self._kind = Label(backends), Label(rules), Label(kinds)
+        self._define_request_metrics()
+        self._define_operating_metrics(version)
+
+    def _define_request_metrics(self) -> None:
+        self._requests = self._counter("requests", "Requests that ended", "zone", "backend", "rule", "outcome")
+        self._seconds = self._histogram("request_seconds", "Receipt to the end of the answer", _REQUEST_S, "zone")
+        self._first = self._histogram("first_chunk_seconds", "Receipt to the first piece", _REQUEST_S, "zone")
+        self._tokens = self._counter("tokens", "Tokens", "direction", "zone")
+        self._cached = self._counter("cache", "Answers looked for in the cache", "state")
+        self._findings = self._counter("findings", "Requests that hold at least one finding of this kind", "kind")
+        self._errors = self._counter("request_errors", "Requests that ended with this class of error", "error")
+        self._sent = self._counter("egress_attempts", "Times that something was sent off this host", "zone")
+        self._steps = {step: self._histogram(f"{step}_seconds", meaning, _STEP_S) for step, meaning in _STEPS.items()}
+        # `labels()` costs more than counting, so each combination is looked up once.
+        self._by_request: dict[tuple[str, str, str, str], Counter] = {}
+        self._by_zone: dict[str, _OfZone] = {}
+
+    def _define_operating_metrics(self, version: str) -> None:
+        self._in_flight = self._gauge("in_flight", "Requests being answered now")
+        self._backend_errors = self._counter("backend_errors", "Failed attempts at a backend", "backend", "error")
+        self._reloads = self._counter("policy_reloads", "Policy files read", "result")
+        self._observer_failures = self._counter("observer_failures", "Outcomes that could not be reported")
+        self._gauge("build_info", "The release that runs", "version").labels(version).set(1)
+        ProcessCollector(registry=self._registry)
+
+    def know(self, *, backends: Iterable[str] = (), rules: Iterable[str] = (), kinds: Iterable[str] = ()) -> None:
+        """Names that may be labels from now on, after a reload."""
+        self._backend.know(backends)
+        self._rule.know(rules)
+        self._kind.know(kinds)
+        # A name that was `other` until now gets its own line from the next request on.
+        self._by_request.clear()
+
+    def count(self, outcome: Outcome) -> None:
+        zone = self._of_zone(outcome.zone)
+        self._request(outcome).inc()
+        zone.seconds.observe(outcome.total_ms / 1000)
+        if outcome.first_ms is not None:
+            zone.first.observe(outcome.first_ms / 1000)
+        zone.prompt.inc(outcome.prompt_tokens)
+        zone.completion.inc(outcome.completion_tokens)
+        if outcome.attempts:
+            zone.sent.inc(outcome.attempts)
+        self._cached.labels(self._cache_state(outcome.cache)).inc()
+        for kind in outcome.kinds:
+            self._findings.labels(self._kind(kind)).inc()
+        if outcome.error is not None:
+            self._errors.labels(self._error(outcome.error)).inc()
+        for step, ms in zip(
+            self._steps.values(),
+            (outcome.detect_ms, outcome.score_ms, outcome.decide_ms, outcome.audit_ms),
+            strict=True,
+        ):
+            step.observe(ms / 1000)
+
+    @contextmanager
+    def in_flight(self) -> Iterator[None]:
+        """Counts a request as being answered while inside."""
+        self._in_flight.inc()
+        try:
+            yield
+        finally:
+            self._in_flight.dec()
+
+    def backend_failed(self, backend: str, error: BaseException) -> None:
+        self._backend_errors.labels(self._backend(backend), self._error(type(error).__name__)).inc()
+
+    def policy_reloaded(self, *, accepted: bool) -> None:
+        self._reloads.labels("accepted" if accepted else "refused").inc()
+
+    def observer_failed(self) -> None:
+        self._observer_failures.inc()
+
+    def watch(self, name: str, meaning: str, read: Callable[[], float]) -> None:
+        """A gauge that is read when Prometheus asks: `watch("audit_lag_seconds", "…", sink.lag)`."""
+
+        def guarded() -> float:
+            try:
+                return float(read())
+            except Exception:  # noqa: BLE001  one part that cannot tell must not hide all the others
+                return math.nan
+
+        self._gauge(name, meaning).set_function(guarded)
+
+    def render(self) -> tuple[bytes, str]:
+        """The page and its content type."""
+        return generate_latest(self._registry), CONTENT_TYPE_LATEST
+
+    def _request(self, outcome: Outcome) -> Counter:
+        named = (outcome.zone, outcome.backend, outcome.rule, outcome.outcome)
+        child = self._by_request.get(named)
+        if child is None:
+            zone, backend, rule, how = named
+            labels = self._zone(zone), self._backend(backend), self._rule(rule), self._outcome(how)
+            child = self._requests.labels(*labels)
+            if labels == named:  # only names that are known are kept: the table is as bounded as the labels
+                self._by_request[named] = child
+        return child
+
+    def _of_zone(self, zone: str) -> _OfZone:
+        word = self._zone(zone)
+        children = self._by_zone.get(word)
+        if children is None:
+            children = self._by_zone[word] = _OfZone(
+                seconds=self._seconds.labels(word),
+                first=self._first.labels(word),
+                prompt=self._tokens.labels("prompt", word),
+                completion=self._tokens.labels("completion", word),
+                sent=self._sent.labels(word),
+            )
+        return children
+
+    def _counter(self, name: str, meaning: str, *labels: str) -> Counter:
+        return Counter(name, meaning, labels, namespace="gateway", registry=self._registry)
+
+    def _gauge(self, name: str, meaning: str, *labels: str) -> Gauge:
+        return Gauge(name, meaning, labels, namespace="gateway", registry=self._registry)
+
+    def _histogram(self, name: str, meaning: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
+        return Histogram(name, meaning, labels, namespace="gateway", buckets=buckets, registry=self._registry)
+
+
+def _family(kind: type[GatewayError]) -> list[type[GatewayError]]:
+    return [kind, *(descendant for child in kind.__subclasses__() for descendant in _family(child))]
