@@ -1,0 +1,46 @@
+"""What the log says about one request: the records that `gateway why` decides again from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from gateway.audit.segments import segments
+from gateway.audit.show import Wanted, in_segment
+from gateway.core.types import Json
+
+
+@dataclass(frozen=True, slots=True)
+class Trail:
+    """The records of one request, oldest first."""
+
+    records: tuple[Mapping[str, Json], ...]
+
+    @property
+    def decided(self) -> Mapping[str, Json] | None:
+        """The newest, should a client have used one request id twice."""
+        return next((record for record in reversed(self.records) if record.get("event") == "decided"), None)
+
+    @property
+    def attempts(self) -> tuple[Mapping[str, Json], ...]:
+        return tuple(record for record in self.records if record.get("event") == "attempt")
+
+    @property
+    def outcome(self) -> Mapping[str, Json] | None:
+        return next((record for record in reversed(self.records) if record.get("event") == "outcome"), None)
+
+
+def find(directory: Path, request_id: str) -> Trail | None:
+    """The trail of a request, or None when the log does not know it.
+
+    Segments are read newest first and no further back than the one that holds its `decided` record: people ask about
+    what has just happened.
+    """
+    found: list[Mapping[str, Json]] = []
+    for segment in reversed(segments(directory)):
+        here = list(in_segment(segment, Wanted(request=request_id)))
+        found[:0] = here
+        if any(record.get("event") == "decided" for record in here):
+            break
+    return Trail(tuple(found)) if found else None

@@ -1,0 +1,97 @@
+"""Reading a log without judging it: which records, and how one looks to a person. Whether to believe it: `verify`."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import orjson
+
+from gateway.audit.segments import lines, segments
+from gateway.core.types import Json
+
+_LEFT_OUT = frozenset({"level", "zone", "backend", "rule", "outcome"})
+"""Facts that stand first in a line."""
+_WIDTH = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which records to show; None means any."""
+
+    request: str | None = None
+    event: str | None = None
+    since: str | None = None
+    """RFC 3339 in UTC, or a beginning of it: `2026-11`. Times compare as text."""
+    until: str | None = None
+    """Exclusive; `2026-11-21` ends with the day before."""
+    tenant: str | None = None
+    """A pseudonym, as `Keys.pseudonym("tenant", name)` gives it."""
+
+    def takes(self, record: Mapping[str, Json]) -> bool:
+        ts = str(record.get("ts", ""))
+        return (
+            self.request in (None, record.get("request_id"))
+            and self.event in (None, record.get("event"))
+            and self.tenant in (None, record.get("tenant"))
+            and (self.since is None or ts >= self.since)
+            and (self.until is None or ts < self.until)
+        )
+
+
+def records(directory: Path, wanted: Wanted | None = None, *, last: int | None = None) -> Iterator[dict[str, Json]]:
+    """Records in the order of the log, lines that cannot be read left out. `last` keeps the newest ones only."""
+    chosen = _chosen(directory, wanted or Wanted())
+    return iter(deque(chosen, maxlen=last)) if last is not None else chosen
+
+
+def _chosen(directory: Path, wanted: Wanted) -> Iterator[dict[str, Json]]:
+    for segment in segments(directory):
+        yield from in_segment(segment, wanted)
+
+
+def in_segment(segment: Path, wanted: Wanted) -> Iterator[dict[str, Json]]:
+    # Most lines are somebody else's: look for the bytes before parsing.
+    needle = orjson.dumps(wanted.request) if wanted.request is not None else b""
+    for line in lines(segment):
+        if needle not in line.raw:
+            continue
+        try:
+            record = orjson.loads(line.raw)
+        except orjson.JSONDecodeError:
+            continue
+        if isinstance(record, dict) and wanted.takes(record):
+            yield record
+
+
+def table(shown: Iterable[Mapping[str, Json]]) -> Iterator[str]:
+    """One line a record, for a terminal."""
+    yield f"{'seq':>8}  {'time':24}  {'event':10}  {'request':24}  facts"
+    for record in shown:
+        yield row(record)
+
+
+def row(record: Mapping[str, Json]) -> str:
+    facts = record.get("facts")
+    facts = facts if isinstance(facts, dict) else {}
+    first = [str(facts[key]) for key in ("level", "zone", "backend", "rule", "outcome") if facts.get(key)]
+    rest = [f"{key}={_short(value)}" for key, value in facts.items() if key not in _LEFT_OUT]
+    request = record.get("request_id") or "-"
+    return _printable(
+        f"{record.get('seq', '?'):>8}  {record.get('ts', '?'):24}  {record.get('event', '?'):10}  {request:24}  "
+        + " ".join([*first, *rest])
+    )
+
+
+def _short(value: Json) -> str:
+    if isinstance(value, list | dict) and len(value) > 3:
+        return f"[{len(value)}]"
+    text = value if isinstance(value, str) else orjson.dumps(value).decode()
+    return text if len(text) <= _WIDTH else text[: _WIDTH - 1] + "…"
+
+
+def _printable(text: str) -> str:
+    """Request ids come from clients: nothing in them may steer the reader's terminal."""
+    return "".join(character if character.isprintable() else "·" for character in text)
