@@ -1,0 +1,173 @@
+"""Builds the compiled policy out of a validated file: selectors become conditions, entries become a table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import time
+from zoneinfo import ZoneInfo
+
+from gateway.core.types import CATEGORIES, Sensitivity, Zone
+from gateway.policy import conditions as make
+from gateway.policy import schema
+from gateway.policy.conditions import Condition
+from gateway.policy.evaluate import CompiledPolicy
+from gateway.policy.facts import Catalogue, Facts
+from gateway.policy.levels import Levels, Match, Raise
+from gateway.policy.rules import Forbid, Permit
+
+
+def assemble(file: schema.PolicyFile, catalogue: Catalogue, digest: str, warnings: tuple[str, ...]) -> CompiledPolicy:
+    return CompiledPolicy(
+        name=file.name,
+        digest=digest,
+        catalogue=catalogue,
+        levels=_levels(file),
+        permits=tuple(sorted(map(_permit, file.permit), key=lambda rule: rule.name)),
+        forbids=tuple(sorted(map(_forbid, file.forbid), key=lambda rule: rule.name)),
+        floor=file.floor,
+        unmet_wish=file.unmet_wish,
+        without_record=file.without_record,
+        description=file.description,
+        warnings=warnings,
+    )
+
+
+def _permit(rule: schema.Permit) -> Permit:
+    zone = Zone[rule.zone.upper()]
+    return Permit(
+        name=rule.name,
+        zone=zone,
+        conditions=tuple(_permit_conditions(rule.when, zone)),
+        to=tuple(rule.to or ()),
+        fallback=rule.fallback == "local",
+        cache=rule.cache,
+    )
+
+
+def _forbid(rule: schema.Forbid) -> Forbid:
+    zone = Zone[rule.zone.upper()]
+    return Forbid(rule.name, zone, tuple(_forbid_conditions(rule.when, zone)))
+
+
+def _permit_conditions(when: schema.PermitWhen, zone: Zone) -> Iterator[Condition]:
+    yield make.level_at_most(_level(when.sensitivity.at_most))
+    for field, selector, get in (("kinds", when.kinds, _kinds), ("categories", when.categories, _categories)):
+        if selector is not None and selector.within is not None:
+            yield make.found_within(field, get, selector.within)
+        if selector is not None and selector.none_of is not None:
+            yield make.found_none_of(field, get, selector.none_of)
+    if when.distinct is not None:
+        yield make.distinct_at_most(when.distinct.of, when.distinct.at_most)
+    yield from _shared(when, zone)
+
+
+def _forbid_conditions(when: schema.ForbidWhen, zone: Zone) -> Iterator[Condition]:
+    if when.sensitivity is not None:
+        yield make.level_at_least(_level(when.sensitivity.at_least))
+    confidence = when.min_confidence or 0.0
+    if when.kinds is not None:
+        words = when.kinds if isinstance(when.kinds, list) else when.kinds.any_of
+        yield make.found_any_of("kinds", _kinds, words, confidence)
+    if when.categories is not None:
+        categories = when.categories if isinstance(when.categories, list) else when.categories.any_of
+        yield make.found_any_of("categories", _categories, categories, confidence)
+    if when.distinct is not None:
+        yield make.distinct_at_least(when.distinct.of, when.distinct.at_least, confidence)
+    yield from _shared(when, zone)
+
+
+def _shared(when: schema.When, zone: Zone) -> Iterator[Condition]:
+    """Conditions on facts that are not findings, the cheap ones first."""
+    if when.complexity is not None:
+        yield make.bounded("complexity", lambda f: f.gain, when.complexity.at_least, when.complexity.at_most)
+    if when.rank is not None:
+        yield make.bounded("rank", lambda f: f.rank, when.rank.at_least, when.rank.at_most)
+    if when.tokens is not None:
+        yield make.bounded("tokens", lambda f: f.tokens, when.tokens.at_least, when.tokens.at_most)
+    if when.named is not None:
+        yield make.named(zone, when.named)
+    for field, selector, get in (
+        ("tenant", when.tenant, _tenant),
+        ("model", when.model, _model),
+        ("purpose", when.purpose, _purpose),
+        ("language", when.language, _language),
+    ):
+        if selector is not None:
+            yield make.one_of(field, get, selector.within, selector.not_in)
+    sets: tuple[tuple[str, schema.OneOf | None, Callable[[Facts], frozenset[str]]], ...] = (
+        ("role", when.role, lambda f: f.request.principal.roles),
+        ("tag", when.tag, lambda f: f.request.principal.tags),
+    )
+    for field, selector, get_set in sets:
+        if selector is not None:
+            yield make.any_of_set(field, get_set, selector.within, selector.not_in)
+    if when.needs is not None:
+        yield make.needs(when.needs.any_of, when.needs.none_of)
+    if when.time is not None:
+        yield _clock(when.time)
+    if when.beyond_local is not None:
+        yield make.beyond_local(when.beyond_local)
+
+
+def _clock(when: schema.Time) -> Condition:
+    hours = None
+    if when.hours is not None:
+        start, end = when.hours.split("-")
+        hours = time.fromisoformat(start), time.fromisoformat(end)
+    days = frozenset(make.DAYS.index(day) for day in when.days) if when.days is not None else None
+    return make.clock(when.model_dump(exclude_none=True), hours, days, ZoneInfo(when.tz))
+
+
+def _levels(file: schema.PolicyFile) -> Levels:
+    fixed = {name: _level(entry) for name, entry in file.levels.items() if isinstance(entry, str)}
+    allowed = file.allow.reserved if file.allow is not None else []
+    return Levels(
+        kinds={name: level for name, level in fixed.items() if name not in CATEGORIES},
+        categories={name: level for name, level in fixed.items() if name in CATEGORIES},
+        raises=tuple(
+            _raise(name, entry) for name, entry in sorted(file.levels.items()) if isinstance(entry, schema.Raise)
+        ),
+        reserved_kinds=frozenset(allowed) if isinstance(allowed, list) else frozenset(),
+        all_reserved=allowed is True,
+    )
+
+
+def _raise(name: str, entry: schema.Raise) -> Raise:
+    when = entry.when
+    confidence, near = when.min_confidence or 0.0, frozenset(when.near or ())
+    return Raise(
+        name=name,
+        match=Match(frozenset([*(when.kinds or ()), *(when.categories or ())]), confidence, near),
+        min_count=when.min_count or 1,
+        distinct=Match(frozenset(when.distinct.of), confidence, near) if when.distinct is not None else None,
+        distinct_at_least=when.distinct.at_least if when.distinct is not None else 0,
+        to=_level(entry.raise_to),
+    )
+
+
+def _level(word: str) -> Sensitivity:
+    return Sensitivity[word.upper()]
+
+
+def _kinds(facts: Facts) -> frozenset[str]:
+    return facts.kinds
+
+
+def _categories(facts: Facts) -> frozenset[str]:
+    return facts.categories
+
+
+def _tenant(facts: Facts) -> str:
+    return facts.request.principal.tenant
+
+
+def _model(facts: Facts) -> str:
+    return facts.request.model
+
+
+def _purpose(facts: Facts) -> str | None:
+    return facts.request.principal.purpose
+
+
+def _language(facts: Facts) -> str | None:
+    return facts.language

@@ -1,0 +1,207 @@
+"""Runs the cases that travel with a policy: a request, and what the policy should say about it.
+
+One shape for admins, tests and bug reports; `schema.Case` lists its fields. The caller brings the detector and scorer,
+so that the same file checks the rules here and the whole line there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from gateway.core.errors import ConfigurationError
+from gateway.core.ports import Detector, Scorer
+from gateway.core.types import (
+    Assessment,
+    BackendSpec,
+    Decision,
+    Finding,
+    Place,
+    Principal,
+    Request,
+    Scan,
+    Sensitivity,
+    Zone,
+)
+from gateway.policy import document, mistakes
+from gateway.policy.evaluate import CompiledPolicy
+from gateway.policy.load import load_policy
+from gateway.policy.schema import Case, CaseBackend, CaseFile, CaseFinding, Want
+
+CATALOGUE = (
+    BackendSpec(
+        name="smollm2",
+        zone=Zone.LOCAL,
+        wire="llama",
+        model="smollm2-135m-instruct",
+        context=4096,
+        images=False,
+        tools=False,
+        languages=frozenset({"en"}),
+    ),
+    BackendSpec(name="house", zone=Zone.PRIVATE, wire="openai", model="qwen3-32b"),
+    BackendSpec(name="large", zone=Zone.REMOTE, wire="openai", model="large"),
+    BackendSpec(name="large-eu", zone=Zone.REMOTE, wire="openai", model="large", region="eu"),
+)
+"""What cases are decided against when neither they nor the caller name backends."""
+
+
+@dataclass(frozen=True, slots=True)
+class CaseResult:
+    note: str
+    differences: tuple[str, ...]
+    """One per wish that was not met: `zone: want local, have remote`."""
+    decision: Decision | None
+    """None when the case's own catalogue does not fit the policy."""
+
+    @property
+    def passed(self) -> bool:
+        return not self.differences
+
+
+async def run_cases(
+    policy_path: Path,
+    cases_path: Path,
+    *,
+    detector: Detector,
+    scorer: Scorer,
+    backends: Sequence[BackendSpec] = CATALOGUE,
+) -> list[CaseResult]:
+    """Raises ConfigurationError when the policy or the case file cannot be read."""
+    policy = load_policy(policy_path, backends)
+    return [await _run(case, policy, policy_path, detector, scorer) for case in read_cases(cases_path).cases]
+
+
+def read_cases(path: Path) -> CaseFile:
+    content = document.read(path)
+    try:
+        return CaseFile.model_validate(content)
+    except ValidationError as error:
+        raise ConfigurationError(mistakes.sentences(path, error, content)[0]) from error
+
+
+async def _run(case: Case, policy: CompiledPolicy, policy_path: Path, detector: Detector, scorer: Scorer) -> CaseResult:
+    if case.backends is not None:
+        try:
+            policy = load_policy(policy_path, [_backend(spec) for spec in case.backends])
+        except ConfigurationError as error:
+            return CaseResult(case.note, (str(error),), None)
+    try:
+        request = _request(case, policy)
+    except ValueError:
+        return CaseResult(case.note, ("at: not a time; write it like 2026-11-21T09:30:00+01:00",), None)
+    assessment = await _assess(case, request, detector, scorer)
+    decision = policy.decide(request, assessment)
+    return CaseResult(case.note, tuple(_differences(case.want, decision, assessment)), decision)
+
+
+def _request(case: Case, policy: CompiledPolicy) -> Request:
+    local_names = {"local", *(spec.name for spec in policy.catalogue.local)}
+    return Request(
+        id="case",
+        principal=Principal(
+            tenant=case.tenant,
+            roles=frozenset(case.roles),
+            tags=frozenset(case.tags),
+            public=case.public,
+            purpose=case.purpose,
+        ),
+        model=case.model,
+        body={**case.body, "model": case.model, "messages": case.messages},
+        asked_model=case.model,
+        at_least=None if case.at_least is None else Sensitivity[case.at_least.upper()],
+        local_only=case.model in local_names,
+        received_at=0.0 if case.at is None else _moment(case.at),
+    )
+
+
+def _moment(text: str) -> float:
+    """A time without an offset would mean another moment on another machine."""
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError(text)
+    return moment.timestamp()
+
+
+async def _assess(case: Case, request: Request, detector: Detector, scorer: Scorer) -> Assessment:
+    if case.findings is None:
+        scan = await detector.scan(request.body)
+    else:
+        scan = Scan(findings=tuple(_findings(case.findings)))
+    score = await scorer.score(request)
+    if case.complexity is not None:
+        score = replace(score, gain=case.complexity, confidence=1.0)
+    if case.language is not None:
+        score = replace(score, language=case.language, language_confidence=1.0)
+    return Assessment(
+        findings=scan.findings,
+        unreadable=scan.unreadable,
+        gain=score.gain,
+        gain_confidence=score.confidence,
+        rank=case.rank,
+        language=score.language,
+        language_confidence=score.language_confidence,
+        needs=score.needs,
+        tokens=score.tokens,
+        pack=scan.pack,
+        scorer=score.scorer,
+    )
+
+
+def _findings(given: Sequence[CaseFinding]) -> Iterator[Finding]:
+    number = 0
+    for entry in given:
+        for _ in range(entry.count):
+            number += 1  # each its own value
+            yield Finding(
+                detector="case",
+                kind=entry.kind,
+                category=entry.category,
+                confidence=entry.confidence,
+                place=Place("$.messages[0].content", 0, 0),
+                value_id=number,
+                near=frozenset(entry.near),
+                reserved=entry.reserved,
+            )
+
+
+def _backend(given: CaseBackend) -> BackendSpec:
+    return BackendSpec(
+        name=given.name,
+        zone=Zone[given.zone.upper()],
+        wire="canned",
+        model=given.model,
+        context=given.context,
+        images=given.images,
+        audio=given.audio,
+        files=given.files,
+        tools=given.tools,
+        schema=given.response_schema,
+        logprobs=given.logprobs,
+        languages=frozenset(given.languages),
+    )
+
+
+def _differences(want: Want, decision: Decision, assessment: Assessment) -> Iterator[str]:
+    have = {
+        "zone": str(decision.zone),
+        "rule": decision.rule,
+        "level": str(decision.level),
+        "backend": decision.backend,
+        "refusal": decision.refusal,
+        "notice": decision.notice is not None,
+        "cacheable": decision.cacheable,
+        "allowed": [way.backend for way in decision.allowed],
+        "findings": sorted({finding.kind for finding in assessment.findings}),
+        "reserved": sorted({finding.kind for finding in assessment.findings if finding.reserved}),
+    }
+    for name in sorted(want.model_fields_set):
+        wanted = getattr(want, name)
+        if name in ("findings", "reserved") and wanted is not None:
+            wanted = sorted(wanted)
+        if wanted != have[name]:
+            yield f"{name}: want {wanted}, have {have[name]}"

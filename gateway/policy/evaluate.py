@@ -1,0 +1,160 @@
+"""Deciding: a pure function from a request's facts to where it may be answered, by which rule and why.
+
+    1. grade the findings
+    2. find how far out anything may go: forbids, UNKNOWN, and the client's own wish to stay
+    3. find the permits that hold
+    4. among the backends they give and that can serve the request, take the outermost zone
+    5. nothing left: it stays, and `stay` says whether the local model can answer it
+
+A step never looks at the order of rules or findings.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from gateway.core.types import Allowed, Assessment, BackendSpec, Decision, Request, Sensitivity, Zone
+from gateway.policy.facts import Catalogue, Facts, facts_from, whole_needs
+from gateway.policy.levels import Levels
+from gateway.policy.rules import DEFAULT_RULE, Forbid, Permit, preferred
+from gateway.policy.stay import stay, unmet
+
+
+@dataclass(slots=True, eq=False)
+class CompiledPolicy:
+    """One policy file, compiled against one catalogue. Treated as immutable; `load_policy` makes it."""
+
+    name: str
+    digest: str
+    """SHA-256 over the file's validated content, defaults filled in."""
+    catalogue: Catalogue
+    levels: Levels
+    permits: tuple[Permit, ...]
+    """In the order of their names."""
+    forbids: tuple[Forbid, ...]
+    floor: str = "refuse"
+    """refuse or notice: what happens to a request that must stay and that the local model cannot answer well."""
+    unmet_wish: str = "answer"
+    """answer or refuse: what happens when the client named a backend that is not permitted."""
+    without_record: str = "refuse"
+    """refuse or local: whether a LOCAL answer may go on when the `decided` record cannot be written."""
+    description: str = ""
+    warnings: tuple[str, ...] = ()
+
+    def decide(self, request: Request, assessment: Assessment) -> Decision:
+        facts = facts_from(request, assessment, self.levels, self.catalogue)
+        reasons = list(facts.grade.raised_by)
+        limit = self._limit(facts, reasons)
+        held, lacking = self._held(facts, limit)
+        ways = [] if self._refuses_wish(facts, held, limit) else self._ways(facts, held, limit, reasons)
+        if not ways:
+            reasons.extend(text for _, text in lacking)
+            return self._stays(facts, held, limit, reasons)
+        zone = ways[0].zone
+        reasons.extend(f"permit {permit.name!r} lets it out to {permit.zone}" for permit in held)
+        reasons.extend(text for beyond, text in lacking if beyond > zone)
+        winners = [permit for permit in held if permit.zone >= zone]
+        if all(permit.fallback for permit in winners):
+            here = stay(facts, self.floor, self.name)
+            if here.refusal is None and here.notice is None:
+                ways.append(Allowed(here.backend, Zone.LOCAL, ways[0].rule))
+        return self._decision(facts, ways, reasons, cacheable=all(permit.cache for permit in winners))
+
+    def _limit(self, facts: Facts, reasons: list[str]) -> Zone:
+        """The outermost zone this request may reach, whatever permits say."""
+        limit = Zone.REMOTE
+        if facts.request.local_only:
+            reasons.append("the client asked for a local answer")
+            return Zone.LOCAL
+        if facts.named is not None and facts.named.zone < limit:
+            # Naming a nearer backend is a wish to stay near, and that is granted like `model: local`.
+            limit = facts.named.zone
+            reasons.append(f"the client asked for {facts.named.name!r}, so no further than {limit}")
+        if facts.level is Sensitivity.UNKNOWN and limit > Zone.PRIVATE:
+            limit = Zone.PRIVATE
+            reasons.append("unknown never goes to remote")
+        for forbid in self.forbids:
+            if forbid.holds(facts):
+                reasons.append(f"forbid {forbid.name!r} keeps it from {forbid.zone}")
+                limit = min(limit, Zone(forbid.zone - 1))
+        return limit
+
+    def _held(self, facts: Facts, limit: Zone) -> tuple[list[Permit], list[tuple[Zone, str]]]:
+        """The permits that hold, and what each of the others lacked."""
+        held: list[Permit] = []
+        lacking: list[tuple[Zone, str]] = []
+        for permit in self.permits:
+            lack = permit.lacks(facts)
+            if lack is not None:
+                lacking.append((permit.zone, f"permit {permit.name!r}: {lack}"))
+            elif limit > Zone.LOCAL:
+                held.append(permit)
+        return held, lacking
+
+    def _refuses_wish(self, facts: Facts, held: Sequence[Permit], limit: Zone) -> bool:
+        """The client named a backend off this host that is not permitted, and the policy will not choose another."""
+        wish = facts.named
+        if self.unmet_wish != "refuse" or wish is None or wish.zone is Zone.LOCAL or facts.request.local_only:
+            return False
+        return wish.zone > limit or not any(permit.gives(wish) for permit in held)
+
+    def _ways(self, facts: Facts, held: Sequence[Permit], limit: Zone, reasons: list[str]) -> list[Allowed]:
+        """Every way off this host that is permitted and can serve the request, outermost zone first."""
+        if not held:
+            return []
+        needs, ways = whole_needs(facts.assessment), list[Allowed]()
+        for zone in (Zone.REMOTE, Zone.PRIVATE):
+            if zone > limit:
+                continue
+            able: list[BackendSpec] = []
+            givers: dict[str, str] = {}
+            for spec in self.catalogue.by_zone[zone]:
+                giver = next((permit.name for permit in held if permit.gives(spec)), None)
+                if giver is None:
+                    continue
+                if (lack := spec.can(needs)) is not None:
+                    reasons.append(f"backend {spec.name!r} cannot serve it: {lack}")
+                elif not spec.speaks(facts.language):
+                    reasons.append(f"backend {spec.name!r} does not speak {facts.language}")
+                else:
+                    givers[spec.name] = giver
+                    able.append(spec)
+            ways.extend(Allowed(spec.name, zone, givers[spec.name]) for spec in preferred(able, held, facts.named))
+        return ways
+
+    def _stays(self, facts: Facts, held: Sequence[Permit], limit: Zone, reasons: list[str]) -> Decision:
+        if facts.named is not None and self._refuses_wish(facts, held, limit):
+            here = unmet(self.catalogue.local[0].name, facts.named.name, self.name)
+        else:
+            here = stay(facts, self.floor, self.name)
+        if here.why is not None:
+            reasons.append(here.why)
+        decision = self._decision(facts, [Allowed(here.backend, Zone.LOCAL, DEFAULT_RULE)], reasons, cacheable=True)
+        if here.refusal is not None:
+            return replace(decision, refusal=here.refusal, refusal_detail=here.detail, allowed=())
+        return decision if here.notice is None else replace(decision, notice=here.notice)
+
+    def _decision(self, facts: Facts, ways: Sequence[Allowed], reasons: Sequence[str], *, cacheable: bool) -> Decision:
+        best = ways[0]
+        return Decision(
+            level=facts.level,
+            zone=best.zone,
+            backend=best.backend,
+            rule=best.rule,
+            reasons=tuple(reasons),
+            policy=self.name,
+            policy_digest=self.digest,
+            allowed=tuple(ways),
+            considered=_considered(facts.assessment),
+            transform=best.transform,
+            cacheable=cacheable,
+        )
+
+
+def _considered(assessment: Assessment) -> tuple[tuple[str, int], ...]:
+    """Over all findings, those let pass included: the door counts what leaves against this."""
+    if not assessment.findings:
+        return ()
+    return tuple(sorted(Counter(finding.kind for finding in assessment.findings).items()))

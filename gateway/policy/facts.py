@@ -1,0 +1,135 @@
+"""The facts one decision looks at, read once from a request and its assessment.
+
+A fact that is missing or uncertain is None here. A permit takes None for no, a forbid takes it for yes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, tzinfo
+
+from gateway.core.types import Assessment, BackendSpec, Finding, Needs, Request, Sensitivity, Zone
+from gateway.policy.levels import Grade, Levels, grade
+
+CERTAIN_LANGUAGE = 0.5
+"""Below this confidence a guessed language is no fact."""
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """The backends a policy was compiled against, by zone, in the operator's order."""
+
+    backends: tuple[BackendSpec, ...]
+    by_zone: dict[Zone, tuple[BackendSpec, ...]] = field(init=False)
+    by_name: dict[str, BackendSpec] = field(init=False)
+
+    def __post_init__(self) -> None:
+        zones = {zone: tuple(spec for spec in self.backends if spec.zone is zone) for zone in Zone}
+        object.__setattr__(self, "by_zone", zones)
+        object.__setattr__(self, "by_name", {spec.name: spec for spec in self.backends})
+
+    @property
+    def local(self) -> tuple[BackendSpec, ...]:
+        return self.by_zone[Zone.LOCAL]
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Everything a condition may ask about. Holds no request text."""
+
+    request: Request
+    assessment: Assessment
+    catalogue: Catalogue
+    findings: tuple[Finding, ...]
+    """Those that count: documentation examples the policy lets pass are left out."""
+    grade: Grade
+    gain: float | None
+    rank: float | None
+    language: str | None
+    named: BackendSpec | None
+    """The backend the client itself asked for, if it named one."""
+
+    @property
+    def level(self) -> Sensitivity:
+        return self.grade.level
+
+    @property
+    def unread(self) -> bool:
+        """A part could not be read, so that nobody knows what else is in it."""
+        return bool(self.assessment.unreadable)
+
+    @property
+    def tokens(self) -> int | None:
+        return self.assessment.tokens if self.assessment.tokens > 0 else None
+
+    @property
+    def kinds(self) -> frozenset[str]:
+        return frozenset([finding.kind for finding in self.findings])
+
+    @property
+    def categories(self) -> frozenset[str]:
+        return frozenset([finding.category for finding in self.findings])
+
+    @property
+    def beyond_local(self) -> bool | None:
+        """The local model cannot serve the request, or does not speak its language; None when that is not known.
+
+        It looks at `needs` alone and not at unreadable parts: one more unreadable part must not open a way out.
+        """
+        able = [spec for spec in self.catalogue.local if spec.can(self.assessment.needs) is None]
+        if not able:
+            return True
+        if self.language is None:
+            return False if any(not spec.languages for spec in able) else None
+        return not any(spec.speaks(self.language) for spec in able)
+
+    def at(self, zone: tzinfo) -> datetime | None:
+        """When the request came in, on the clock of `zone`."""
+        if not self.request.received_at > 0:
+            return None
+        try:
+            return datetime.fromtimestamp(self.request.received_at, UTC).astimezone(zone)
+        except (OverflowError, OSError, ValueError):
+            return None
+
+
+def facts_from(request: Request, assessment: Assessment, levels: Levels, catalogue: Catalogue) -> Facts:
+    findings = levels.counting(assessment.findings)
+    graded = grade(
+        levels,
+        findings,
+        assessment.unreadable,
+        public=request.principal.public,
+        at_least=request.at_least,
+    )
+    certain = assessment.language_confidence >= CERTAIN_LANGUAGE
+    return Facts(
+        request=request,
+        assessment=assessment,
+        catalogue=catalogue,
+        findings=findings,
+        grade=graded,
+        gain=_share(assessment.gain),
+        rank=_share(assessment.rank),
+        language=assessment.language if certain and assessment.language else None,
+        named=catalogue.by_name.get(request.model),
+    )
+
+
+def whole_needs(assessment: Assessment) -> Needs:
+    """What a backend must be able to do, counting the parts that only the detectors noticed."""
+    needs = assessment.needs
+    if not assessment.unreadable:
+        return needs
+    reasons = {part.reason for part in assessment.unreadable}
+    return replace(
+        needs,
+        image=needs.image or "image" in reasons,
+        audio=needs.audio or "audio" in reasons,
+        file=needs.file or "file" in reasons,
+    )
+
+
+def _share(value: float | None) -> float | None:
+    """A number from 0 to 1. Anything else, NaN and infinity included, is no fact."""
+    return value if value is not None and 0.0 <= value <= 1.0 else None

@@ -1,0 +1,94 @@
+"""From a policy file to a compiled policy, or to one sentence that says what is wrong with it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from gateway.core.errors import ConfigurationError
+from gateway.core.types import BackendSpec, Zone
+from gateway.policy import document, mistakes, selectors
+from gateway.policy.assemble import assemble
+from gateway.policy.evaluate import CompiledPolicy
+from gateway.policy.facts import Catalogue
+from gateway.policy.rules import DEFAULT_RULE
+from gateway.policy.schema import PolicyFile
+
+
+def load_policy(path: Path, backends: Sequence[BackendSpec]) -> CompiledPolicy:
+    """Compile the file against the catalogue. Raises ConfigurationError with the first mistake."""
+    policy, wrong = read_policy(path, backends)
+    if policy is None:
+        more = f" (and {len(wrong) - 1} more; see `gateway check {path}`)" if len(wrong) > 1 else ""
+        raise ConfigurationError(wrong[0] + more)
+    return policy
+
+
+def read_policy(path: Path, backends: Sequence[BackendSpec]) -> tuple[CompiledPolicy | None, list[str]]:
+    """The compiled policy, or None and every mistake in it."""
+    file, wrong = read_file(path)
+    if file is None:
+        return None, wrong
+    catalogue = Catalogue(tuple(backends))
+    wrong = [f"{path}: {text}" for text in (*_names(file), *_backends(file, catalogue), *selectors.empty(file))]
+    if wrong:
+        return None, wrong
+    warnings = tuple(f"{path}: {text}" for text in _unknown_backends(file, catalogue))
+    return assemble(file, catalogue, digest(file), warnings), []
+
+
+def read_file(path: Path) -> tuple[PolicyFile | None, list[str]]:
+    """The validated file, or None and what is wrong with its shape."""
+    try:
+        content = document.read(path)
+    except ConfigurationError as error:
+        return None, [str(error)]
+    try:
+        return PolicyFile.model_validate(content), []
+    except ValidationError as error:
+        return None, mistakes.sentences(path, error, content)
+
+
+def digest(file: PolicyFile) -> str:
+    """Of what the file says, not of how it is written: comments and left-out defaults change nothing."""
+    content = file.model_dump(mode="json", by_alias=True)
+    return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def _names(file: PolicyFile) -> Iterator[str]:
+    rules = [("permit", rule.name) for rule in file.permit] + [("forbid", rule.name) for rule in file.forbid]
+    for section, name in rules:
+        if name == DEFAULT_RULE:
+            yield f"{section} {name!r}: the name is reserved for what no rule permits; choose another"
+    for name, times in Counter(name for _, name in rules).items():
+        if times > 1:
+            yield f"rule {name!r}: {times} rules have this name; give each its own"
+
+
+def _backends(file: PolicyFile, catalogue: Catalogue) -> Iterator[str]:
+    if not catalogue.local:
+        yield "the catalogue has no backend of zone local, and there must be a place to stay; define one"
+    for name, times in Counter(spec.name for spec in catalogue.backends).items():
+        if times > 1:
+            yield f"backend {name!r} is defined {times} times; give each its own name"
+    for permit in file.permit:
+        zone = Zone[permit.zone.upper()]
+        for name in permit.to or ():
+            spec = catalogue.by_name.get(name)
+            if spec is not None and spec.zone > zone:
+                yield (
+                    f"permit {permit.name!r}, to: backend {name!r} is in zone {spec.zone}, beyond the permit's "
+                    f"zone {zone}; take it off the list or write a permit for zone {spec.zone}"
+                )
+
+
+def _unknown_backends(file: PolicyFile, catalogue: Catalogue) -> Iterator[str]:
+    for permit in file.permit:
+        for name in permit.to or ():
+            if name not in catalogue.by_name:
+                yield f"permit {permit.name!r}, to: there is no backend {name!r}"

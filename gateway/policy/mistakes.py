@@ -1,0 +1,104 @@
+"""Turns what is wrong with a policy file into sentences that name file, rule, field and the way out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from gateway.core.types import Json
+
+_TAGS = frozenset({"list", "object", "word", "true"})
+"""Names of union members, which pydantic puts into a path and which no file contains."""
+
+_LOWER_IN_PERMIT = (
+    "a permit bounds what was found from above only, or one finding more could open it; "
+    "say {instead} here, or write a forbid"
+)
+_UPPER_IN_FORBID = (
+    "a forbid bounds what was found from below only, or one finding more could lift it; "
+    "say {instead} here, or put the bound into a permit"
+)
+_LEVEL = "a finding means internal, confidential or restricted: public is earned and unknown is what cannot be read"
+
+WAYS_OUT: Mapping[tuple[str, ...], str] = MappingProxyType({
+    ("permit", "when"): "say which level may leave, for example when: {sensitivity: {at_most: internal}}",
+    ("permit", "when", "sensitivity"): "say which level may leave, for example sensitivity: {at_most: internal}",
+    ("permit", "when", "sensitivity", "at_least"): _LOWER_IN_PERMIT.format(instead="at_most"),
+    ("permit", "when", "sensitivity", "at_most"): "say public, internal, confidential, restricted or unknown",
+    ("permit", "when", "categories"): _LOWER_IN_PERMIT.format(instead="{within: […]} or {none_of: […]}"),
+    ("permit", "when", "categories", "any_of"): _LOWER_IN_PERMIT.format(instead="within or none_of"),
+    ("permit", "when", "kinds"): _LOWER_IN_PERMIT.format(instead="{within: […]} or {none_of: […]}"),
+    ("permit", "when", "kinds", "any_of"): _LOWER_IN_PERMIT.format(instead="within or none_of"),
+    ("permit", "when", "distinct", "at_least"): _LOWER_IN_PERMIT.format(instead="at_most"),
+    ("permit", "when", "min_confidence"):
+        "in a permit an uncertain finding counts like a certain one; remove it, or use it in a forbid",
+    ("permit", "with"):
+        "no transform exists yet, so this permit would let out unchanged what it means to change; "
+        "remove the permit until there is one",
+    ("forbid", "when", "sensitivity", "at_most"): _UPPER_IN_FORBID.format(instead="at_least"),
+    ("forbid", "when", "categories", "within"): _UPPER_IN_FORBID.format(instead="any_of"),
+    ("forbid", "when", "categories", "none_of"): _UPPER_IN_FORBID.format(instead="any_of"),
+    ("forbid", "when", "kinds", "within"): _UPPER_IN_FORBID.format(instead="any_of"),
+    ("forbid", "when", "kinds", "none_of"): _UPPER_IN_FORBID.format(instead="any_of"),
+    ("forbid", "when", "distinct", "at_most"): _UPPER_IN_FORBID.format(instead="at_least"),
+    ("forbid", "when"): "leave `when` out to forbid always, or say what is forbidden",
+    ("floor",): "only refuse and notice are built; choose one of them",
+    ("mode",): "policies are enforced; a mode that only watches is not built yet, remove the line",
+    ("levels", "*"): _LEVEL,
+    ("levels", "*", "raise_to"): "a condition may only raise: to confidential or restricted",
+    ("allow", "reserved"): "give a list of kinds, or true for all",
+})  # fmt: skip
+
+
+def sentences(path: Path, error: ValidationError, document: Json) -> list[str]:
+    """One sentence per mistake, those with a way out of their own first."""
+    told = [_sentence(path, detail, document) for detail in error.errors(include_url=False, include_context=False)]
+    return [text for _, text in sorted(told, key=lambda pair: not pair[0])]
+
+
+def place(section: str, name: str | int) -> str:
+    return f"{section} {name!r}" if isinstance(name, str) else f"{section} number {name + 1}"
+
+
+def _sentence(path: Path, detail: ErrorDetails, document: Json) -> tuple[bool, str]:
+    loc = tuple(part for part in detail["loc"] if part not in _TAGS)
+    words = tuple(str(part) for part in loc if isinstance(part, str))
+    way_out = WAYS_OUT.get(words) or (words[:1] == ("levels",) and WAYS_OUT.get(("levels", "*", *words[2:]))) or None
+    return way_out is not None, f"{path}: {_where(loc, document)}: {way_out or _plain(detail)}"
+
+
+def _where(loc: Sequence[str | int], document: Json) -> str:
+    if not loc:
+        return "the file"
+    if loc[0] in ("permit", "forbid") and len(loc) > 1 and isinstance(loc[1], int):
+        rule = place(str(loc[0]), _name_of(document, str(loc[0]), loc[1]))
+        return f"{rule}, {_dotted(loc[2:])}" if len(loc) > 2 else rule
+    if loc[0] == "cases" and len(loc) > 1 and isinstance(loc[1], int):
+        return f"case {loc[1] + 1}, {_dotted(loc[2:]) or 'as a whole'}"
+    return _dotted(loc)
+
+
+def _name_of(document: Json, section: str, index: int) -> str | int:
+    try:
+        name = document[section][index]["name"]
+    except (KeyError, IndexError, TypeError):
+        return index
+    return name if isinstance(name, str) else index
+
+
+def _dotted(loc: Sequence[str | int]) -> str:
+    return "".join(f"[{part + 1}]" if isinstance(part, int) else f".{part}" for part in loc).lstrip(".")
+
+
+def _plain(detail: ErrorDetails) -> str:
+    if detail["type"] == "extra_forbidden":
+        return "there is no such field; remove it or correct its spelling (see policies/README.md)"
+    if detail["type"] == "missing":
+        return "is missing; add it"
+    if detail["type"] == "string_type" and isinstance(detail["input"], (bool, int, float)):
+        return f"is read as a value, not as a word; put {str(detail['input']).lower()!r} in quotes"
+    return f"{detail['msg'][:1].lower()}{detail['msg'][1:]}"

@@ -1,0 +1,62 @@
+"""What a selector must say to mean anything: mistakes that the shape of a file allows and its sense does not.
+
+An empty selector would hold always in a permit and never in a forbid, or the other way round: whichever it did, half
+of the readers would have expected the opposite. So it is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import BaseModel
+
+from gateway.policy.schema import Forbid, ForbidWhen, Permit, PolicyFile, Raise, Time
+
+
+def empty(file: PolicyFile) -> Iterator[str]:
+    for permit in file.permit:
+        yield from _selectors("permit", permit)
+    for forbid in file.forbid:
+        yield from _selectors("forbid", forbid)
+        yield from _confidence(forbid.name, forbid.when)
+    for name, entry in file.levels.items():
+        if isinstance(entry, Raise):
+            if _says_nothing(entry.when):
+                yield f"levels {name!r}, when: it is empty; say which findings, or assign a level without condition"
+            elif entry.when.min_confidence is not None and entry.when.model_fields_set == {"min_confidence"}:
+                yield f"levels {name!r}, when: min_confidence alone names no findings; add kinds or categories"
+
+
+def _selectors(section: str, rule: Permit | Forbid) -> Iterator[str]:
+    for field in type(rule.when).model_fields:
+        selector = getattr(rule.when, field)
+        where = f"{section} {rule.name!r}, when.{field}"
+        if isinstance(selector, Time):
+            yield from _time(where, selector)
+        elif isinstance(selector, BaseModel) and _says_nothing(selector):
+            yield f"{where}: it is empty; say what it selects or remove it"
+
+
+def _confidence(name: str, when: ForbidWhen) -> Iterator[str]:
+    found = (when.kinds, when.categories, when.distinct)
+    if when.min_confidence is not None and all(selector is None for selector in found):
+        yield (
+            f"forbid {name!r}, when.min_confidence: there are no findings for it to weigh; "
+            "add kinds, categories or distinct"
+        )
+
+
+def _time(where: str, when: Time) -> Iterator[str]:
+    if when.hours is None and when.days is None:
+        yield f"{where}: it is empty; say hours or days"
+    if when.hours is not None and when.hours[:5] == when.hours[6:]:
+        yield f"{where}.hours: {when.hours!r} is no time at all; leave hours out for the whole day"
+    try:
+        ZoneInfo(when.tz)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        yield f"{where}.tz: {when.tz!r} is no time zone known here; write it like Europe/Rome"
+
+
+def _says_nothing(selector: BaseModel) -> bool:
+    return all(getattr(selector, field) is None for field in type(selector).model_fields)

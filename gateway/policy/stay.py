@@ -1,0 +1,70 @@
+"""What happens to a request that stays on this host: answered, answered with a notice, or refused with the way out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gateway.core.types import Needs
+from gateway.policy.facts import Facts, whole_needs
+
+_CONTENT = frozenset({"image", "audio", "file"})
+_UNKNOWN_PART = "unknown_part"
+"""The detectors' word for a message part of a type nobody here knows. The local engine would have to ignore it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stay:
+    backend: str
+    refusal: str | None = None
+    detail: str = ""
+    notice: str | None = None
+    why: str | None = None
+    """The refusal or notice as a reason."""
+
+
+def stay(facts: Facts, floor: str, policy: str) -> Stay:
+    """How the first local backend that can will answer.
+
+    1. none can do what the request needs: refused, the need named
+    2. one can and speaks the language, or the language is not known: answered
+    3. none of those that can speaks the language: the floor says
+    """
+    local = facts.catalogue.local
+    needs = whole_needs(facts.assessment)
+    able = [spec for spec in local if spec.can(needs) is None]
+    if not able or any(part.reason == _UNKNOWN_PART for part in facts.assessment.unreadable):
+        return _incapable(local[0].name, local[0].can(needs) or _UNKNOWN_PART, needs, policy)
+    for spec in able:
+        if spec.speaks(facts.language):
+            return Stay(spec.name)
+    return _unfit(able[0].name, facts.language or "", floor)
+
+
+def unmet(local: str, wish: str, policy: str) -> Stay:
+    """The policy says that a wish for a backend it does not permit is refused, not answered by another."""
+    detail = f"policy {policy!r} does not let this request go to backend {wish!r}; ask for 'auto' or 'local'"
+    return Stay(local, "model_not_permitted", detail, why=f"backend {wish!r} was asked for and is not permitted")
+
+
+def _incapable(name: str, lack: str, needs: Needs, policy: str) -> Stay:
+    """`lack` in the words of `BackendSpec.can`: a kind of content, a parameter, or the context."""
+    kept = f"and policy {policy!r} keeps this request on this host"
+    if lack in _CONTENT or lack == _UNKNOWN_PART:
+        what = "content of an unknown type" if lack == _UNKNOWN_PART else f"{lack} content"
+        code, detail = "unsupported_content", f"{what} cannot be read by the local model {name!r}, {kept}"
+    elif lack == "context":
+        code = "context_length_exceeded"
+        detail = f"about {needs.context} tokens are more than the local model {name!r} holds, {kept}"
+    else:
+        code, detail = "unsupported_parameter", f"{lack} is not supported by the local model {name!r}, {kept}"
+    return Stay(name, code, detail, why=f"local model {name!r} cannot serve it: {lack.replace('_', ' ')}")
+
+
+def _unfit(name: str, language: str, floor: str) -> Stay:
+    lack = f"local model {name!r} does not speak {language!r}"
+    if floor == "notice":
+        return Stay(name, notice=f"answered by local model {name!r}, which does not speak {language!r}", why=lack)
+    detail = (
+        f"this request must stay on this host and the {lack}; install a better local model with `gateway models pull`"
+    )
+    return Stay(name, "local_model_unfit", detail, why=lack)
