@@ -25,7 +25,7 @@ from bench.load import Load
 from bench.peers import gateway, litellm_proxy, nginx, passthrough
 from bench.peers.peer import NotHere, Peer
 from bench.process import Running, free_port
-from bench.report import Results, table
+from bench.report import Results, placed, table
 from bench.upstream import EVENTS
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -189,6 +189,7 @@ def main() -> None:
     )
     parser.add_argument("--rounds", type=int, default=0, help="how often every peer is measured (5, or 2 with --quick)")
     parser.add_argument("--only", action="append", default=[], choices=["gateway", "litellm", "nginx", "bare"])
+    parser.add_argument("--write", action="store_true", help="put the tables into docs/performance.md")
     parser.add_argument("--out", type=Path, default=ROOT / "bench" / "results" / "overhead.json")
     options = parser.parse_args()
     if not Path("/proc/self/stat").exists():
@@ -200,6 +201,9 @@ def main() -> None:
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(json.dumps(found, indent=1))
     print(table(found))
+    if options.write:
+        page = ROOT / "docs" / "performance.md"
+        page.write_text(placed(page.read_text(), table(found)))
 
 
 if __name__ == "__main__":

@@ -78,5 +78,14 @@ def table(found: dict[str, Any]) -> str:
     return "\n\n".join(parts)
 
 
+def placed(page: str, tables: str) -> str:
+    """The page with what stood between its two marks replaced."""
+    before, mark, rest = page.partition("<!-- overhead -->\n")
+    _, end, after = rest.partition("<!-- end of overhead -->")
+    if not mark or not end:
+        raise ValueError("the page lacks the marks <!-- overhead --> and <!-- end of overhead -->")
+    return f"{before}{mark}\n{tables}\n\n{end}{after}"
+
+
 def _rounds(results: Results) -> int:
     return len(next(iter(next(iter(results.values())).values())))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from bench.report import per_event_us, ratio, table
+from bench.report import per_event_us, placed, ratio, table
 
 
 def rows(*cpu_ms: float) -> list[dict[str, float]]:
@@ -37,3 +37,19 @@ def test_the_tables_name_every_peer_every_scenario_and_who_was_missing() -> None
     assert "| other | 6.000 ms | 6.00 × |" in text
     assert "Without nginx: it is not installed." in text
     assert "litellm in the gateway's process: not imported." in text
+
+
+PAGE = "above\n<!-- overhead -->\nold\n<!-- end of overhead -->\nbelow\n"
+
+
+def test_new_tables_take_the_place_of_the_old_ones_and_of_nothing_else() -> None:
+    page = placed(PAGE, "new")
+    assert page == placed(page, "new")
+    assert page.startswith("above\n")
+    assert page.endswith("\nbelow\n")
+    assert "old" not in page
+
+
+def test_a_page_without_marks_is_left_alone() -> None:
+    with pytest.raises(ValueError, match="marks"):
+        placed("no marks here", "new")
