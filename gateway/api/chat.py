@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from uuid import uuid4
 
@@ -50,11 +51,13 @@ class Chat:
         auth: Auth,
         options: ChatOptions,
         log_failure: Callable[[str, Exception], None],
+        in_flight: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
         self._pipeline = pipeline
         self._auth = auth
         self._options = options
         self._log_failure = log_failure
+        self._measured = in_flight
         self._in_flight = 0
 
     async def __call__(self, headers: Headers, receive: Receive, answer: Answer) -> None:
@@ -68,12 +71,16 @@ class Chat:
             raise QueueFull(f"{self._in_flight} requests are in flight, the most server.max_in_flight allows")
         self._in_flight += 1
         try:
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(_watch, receive, answer, tasks.cancel_scope)
-                await self._serve(request, answer, tasks)
-                tasks.cancel_scope.cancel()
+            with self._measured():
+                await self._watched(request, receive, answer)
         finally:
             self._in_flight -= 1
+
+    async def _watched(self, request: Request, receive: Receive, answer: Answer) -> None:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(_watch, receive, answer, tasks.cancel_scope)
+            await self._serve(request, answer, tasks)
+            tasks.cancel_scope.cancel()
 
     def parse(self, raw: bytes, headers: Headers, principal: Principal, request_id: str) -> Request:
         """The request a client means. Raises BadRequest or UnknownModel."""

@@ -48,8 +48,8 @@ def release(
     nothing that the decision did not weigh: the same kinds, no more of each, no unreadable part for REMOTE.
     """
     check(request, decision, backend=backend, outgoing=outgoing, scan=scan)
-    if receipt.request_id != request.id or receipt.event not in {"decided", "attempt"}:
-        raise EgressDenied(f"record {receipt.sequence} is not the record of an attempt of request {request.id!r}")
+    if receipt.sequence <= 0 or receipt.request_id != request.id or receipt.event != "attempt":
+        raise EgressDenied(f"record {receipt.sequence} is no durable record of an attempt of request {request.id!r}")
     return Released(outgoing, backend, decision, request.id, request.stream, receipt.sequence, _SEAL)
 
 

@@ -333,6 +333,7 @@ class Receipt:
     """Proof that an audit record is durable. Made by an `AuditSink` after fsync."""
 
     sequence: int
+    """Position in the log, from 1; 0 = not durable yet, which proves nothing."""
     request_id: str
     event: str
 

@@ -1,0 +1,188 @@
+"""The `gateway` command: reads the arguments, calls one command, turns errors into one sentence and an exit code.
+
+Exit codes: 0 it went well, 1 a check failed (a policy case, a broken audit chain), 2 the input or the configuration
+is wrong, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from gateway import __version__
+from gateway.core.errors import GatewayError
+
+_EPILOG = """examples:
+  gateway serve                                  start on 127.0.0.1:8080 with the shipped default policy
+  gateway init && gateway serve --config gateway.yaml
+  echo '{"id": 1, "text": "my card is 4111 1111 1111 1111"}' | gateway inspect --jsonl
+  echo 'Prove that sqrt(2) is irrational' | gateway explain
+  gateway check policies/default.yaml
+  gateway audit verify var/audit
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    args = _parser().parse_args(argv)
+    command = importlib.import_module(f"gateway.commands.{args.command}")
+    try:
+        code: int = command.run(args)
+        sys.stdout.flush()
+        return code
+    except GatewayError as error:
+        print(f"gateway {args.command}: {error}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:  # the reader of a pipe left: that is not our error
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="gateway",
+        description="An OpenAI-compatible gateway that answers private or simple requests on this machine and lets "
+        "the rest go out, as policies say.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"slm-gateway {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    _serve(commands)
+    _init(commands)
+    _keys(commands)
+    _inspect(commands)
+    _score(commands)
+    _explain(commands)
+    _check(commands)
+    _audit(commands)
+    _why(commands)
+    _models(commands)
+    return parser
+
+
+def _add(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, text: str
+) -> argparse.ArgumentParser:
+    return commands.add_parser(
+        name, help=text, description=text[0].upper() + text[1:] + ".", formatter_class=argparse.RawTextHelpFormatter
+    )
+
+
+def _config(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--config", type=Path, metavar="FILE", help="configuration file (default: ./gateway.yaml if there is one)"
+    )
+
+
+def _policy(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--policy", type=Path, metavar="FILE", help="policy file (default: the configuration's, else default.yaml)"
+    )
+
+
+def _serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = _add(commands, "serve", "start the gateway")
+    _config(parser)
+    parser.add_argument("--host", help="address to listen on (default: server.host, 127.0.0.1)")
+    parser.add_argument("--port", type=int, help="port to listen on; 0 takes a free one (default: server.port, 8080)")
+    parser.add_argument("--quiet", action="store_true", help="no banner")
+
+
+def _init(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = _add(commands, "init", "write a commented configuration")
+    parser.add_argument("file", type=Path, nargs="?", default=Path("gateway.yaml"), help="default: gateway.yaml")
+    parser.add_argument("--force", action="store_true", help="overwrite the file")
+
+
+def _keys(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = _add(commands, "keys", "make an API key and the lines that let it in")
+    parser.add_argument("action", choices=["new"])
+    parser.add_argument("name", help="whose key it is, for example the app's name")
+    parser.add_argument("--tenant", default="default", help="tenant it belongs to (default: default)")
+
+
+def _inspect(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = _add(commands, "inspect", "say what is sensitive in texts or chats")
+    parser.add_argument(
+        "--jsonl",
+        action="store_true",
+        help='read {"id", "text"} or {"id", "messages"} lines from stdin and write one JSON line for each;\n'
+        "without it stdin is one text",
+    )
+    _config(parser)
+    _policy(parser)
+
+
+def _score(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = _add(commands, "score", "say how much a remote model would help (gain: 0.5 = no difference)")
+    parser.add_argument(
+        "--jsonl",
+        action="store_true",
+        help='read {"id", "text"} or {"id", "messages"} lines from stdin and write one JSON line for each;\n'
+        "without it stdin is one text",
+    )
+    _config(parser)
+
+
+def _explain(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = _add(commands, "explain", "decide about a request on stdin (a chat body as JSON, or plain text)")
+    _config(parser)
+    _policy(parser)
+    parser.add_argument("--model", help="the model the client would name (default: the body's, else auto)")
+    parser.add_argument("--tenant", default="default")
+    parser.add_argument("--json", action="store_true", help="JSON also on a terminal")
+
+
+def _check(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = _add(commands, "check", "check a policy: its schema, permits nothing can reach, and its cases")
+    parser.add_argument("file", type=Path, metavar="POLICY")
+    parser.add_argument("--cases", type=Path, metavar="FILE", help="default: POLICY's name with .cases.yaml")
+    _config(parser)
+
+
+def _audit(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = _add(commands, "audit", "verify or show the audit log")
+    actions = parser.add_subparsers(dest="action", metavar="verify|show", required=True)
+    verify = actions.add_parser("verify", help="check the chain and the signature; needs the public key only")
+    verify.add_argument("dir", type=Path)
+    verify.add_argument("--public-key", type=Path, metavar="FILE", help="default: DIR/public.pem")
+    verify.add_argument("--json", action="store_true")
+    show = actions.add_parser("show", help="print records")
+    show.add_argument("dir", type=Path)
+    show.add_argument("--request", metavar="ID", help="only this request's records")
+    show.add_argument("--event", help="only this event: decided, attempt, outcome, …")
+    show.add_argument("--last", type=int, metavar="N", help="only the last N")
+    show.add_argument("--json", action="store_true", help="one JSON record per line")
+
+
+def _why(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = _add(commands, "why", "decide again about a past request, from the audit log")
+    parser.add_argument("request", metavar="REQUEST_ID", help="the x-request-id of the answer")
+    parser.add_argument("--dir", type=Path, metavar="DIR", help="audit folder (default: the configuration's)")
+    _config(parser)
+    parser.add_argument("--json", action="store_true", help="JSON also on a terminal")
+
+
+def _models(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = _add(commands, "models", "list, fetch or verify local models")
+    actions = parser.add_subparsers(dest="action", metavar="list|pull|verify", required=True)
+    listed = actions.add_parser("list", help="the models known here and whether their files are present")
+    listed.add_argument("--json", action="store_true")
+    pull = actions.add_parser("pull", help="fetch a model by name, https URL or path")
+    pull.add_argument("source", metavar="NAME|URL|PATH")
+    pull.add_argument("--sha256", help="needed for a URL: the file's SHA-256 in hexadecimal")
+    pull.add_argument("--name", help="the id to give it (default: the file's name)")
+    pull.add_argument("--languages", help="ISO codes it answers well, for example en,it,es (default: all)")
+    pull.add_argument("--context", type=int, help="tokens it can hold")
+    verify = actions.add_parser("verify", help="check files against their SHA-256")
+    verify.add_argument("name", nargs="?", help="default: all that are present")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

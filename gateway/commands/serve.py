@@ -1,0 +1,116 @@
+"""`gateway serve`: check the port, set up what is missing, run the gateway until it is told to stop."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import anyio
+
+from gateway.core.errors import ConfigurationError
+from gateway.settings import Settings, load_settings
+
+
+def run(args: argparse.Namespace) -> int:
+    config = config_file(args.config)
+    settings, folder = load_settings(config, host=args.host, port=args.port)
+    listener = listen(settings.server.host, settings.server.port)
+    try:
+        _set_up(settings, folder)
+        from gateway.telemetry import configure_logging
+
+        configure_logging(settings.log.level, settings.log.format)
+        anyio.run(_serve, settings, folder, listener, args.quiet, backend_options={"use_uvloop": _has_uvloop()})
+    finally:
+        listener.close()
+    return 0
+
+
+def config_file(named: Path | None) -> Path | None:
+    """The file named, or ./gateway.yaml when there is one."""
+    if named is not None:
+        return named
+    here = Path("gateway.yaml")
+    return here if here.is_file() else None
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket, or one sentence that says who is in the way."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listener = socket.socket(family, kind, protocol)
+    except OSError as error:
+        raise ConfigurationError(f"cannot listen on {host!r}: {error.strerror}; set server.host or --host") from None
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(2048)
+        listener.setblocking(False)
+    except OSError as error:
+        listener.close()
+        raise ConfigurationError(
+            f"port {port} on {host} is not to be had ({error.strerror}): "
+            "stop the program that has it, or choose another with --port"
+        ) from None
+    return listener
+
+
+def _set_up(settings: Settings, folder: Path) -> None:
+    """Build the engine and fetch the default model when they are missing: once, with progress, before serving."""
+    if settings.local.engine != "llama" or os.environ.get("GATEWAY_SETUP") == "never":
+        return
+    from gateway.setup import ensure_ready
+
+    ensure_ready(settings.local.model, report=lambda line: print(line, file=sys.stderr, flush=True), base=folder)
+
+
+def _has_uvloop() -> bool:
+    try:
+        import uvloop  # noqa: F401
+    except ImportError:  # Windows, or a Python it has no wheel for: the standard loop does
+        return False
+    return True
+
+
+async def _serve(settings: Settings, folder: Path, listener: socket.socket, quiet: bool) -> None:
+    import uvicorn
+
+    from gateway.wiring import open_gateway
+
+    tls = settings.server.tls
+    async with open_gateway(settings, folder) as gateway:
+        server = uvicorn.Server(
+            uvicorn.Config(
+                gateway.app,
+                log_config=None,
+                access_log=False,
+                lifespan="off",
+                ws="none",
+                server_header=False,
+                date_header=False,
+                timeout_graceful_shutdown=max(1, int(settings.server.drain_s)),
+                ssl_certfile=folder / tls.cert if tls else None,
+                ssl_keyfile=str(folder / tls.key) if tls else None,
+            )
+        )
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(_reload_on_hangup, gateway.reload_policy)
+            if not quiet:
+                from gateway.commands.banner import banner
+
+                print(banner(settings, gateway, listener.getsockname()[1]), file=sys.stderr, flush=True)
+            await server.serve(sockets=[listener])
+            tasks.cancel_scope.cancel()
+
+
+async def _reload_on_hangup(reload: Callable[[], None]) -> None:
+    with anyio.open_signal_receiver(signal.SIGHUP) as hangups:
+        async for _ in hangups:
+            reload()

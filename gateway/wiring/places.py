@@ -1,0 +1,78 @@
+"""Where things lie: relative paths start at the configuration's folder, shipped policies beside the code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from gateway.core.errors import ConfigurationError
+from gateway.settings import Settings
+
+NAME = "slm-gateway"
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    policy: Path
+    audit: Path
+    keys: Path
+    """Signing, pseudonym and cache keys: never inside the audit folder."""
+    packs: Path
+    """Compiled detector packs."""
+
+
+def places(settings: Settings, folder: Path) -> Places:
+    audit = folder / settings.audit.dir
+    keys = folder / settings.audit.keys_dir if settings.audit.keys_dir else audit.parent / "keys"
+    packs = folder / settings.detect.cache_dir if settings.detect.cache_dir else default_packs()
+    return Places(find_policy(settings.policy.path, folder), audit, keys, packs)
+
+
+def find_policy(path: Path, folder: Path) -> Path:
+    """The policy file meant: as named, or a shipped one when nothing lies there and the name is a shipped one's."""
+    named = folder / path.expanduser()
+    if named.is_file():
+        return named
+    if path.parent in {Path(), Path("policies")} and (shipped := shipped_policies() / path.name).is_file():
+        return shipped
+    raise ConfigurationError(f"there is no policy file {str(named)!r}; `gateway check FILE` checks one")
+
+
+def shipped_policies() -> Path:
+    """Beside the code in an installed gateway, at the top of a checkout."""
+    package = Path(__file__).resolve().parent.parent
+    installed = package / "shipped" / "policies"
+    return installed if installed.is_dir() else package.parent / "policies"
+
+
+def default_packs() -> Path:
+    """The pack that `make install` compiled into this environment, else one in the user's cache."""
+    shared = Path(sys.prefix) / "share" / NAME / "detect"
+    return shared if shared.is_dir() else _user_cache() / "detect"
+
+
+def _user_cache() -> Path:
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / NAME
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / NAME
+
+
+def secret(path: Path) -> bytes:
+    """A 32-byte secret kept in `path`, made on first use, readable by its owner alone."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        value = path.read_bytes()
+        if len(value) < 32:
+            raise ConfigurationError(f"the secret in {str(path)!r} is damaged: restore it or delete it") from None
+        return value
+    except OSError as error:
+        raise ConfigurationError(f"cannot write the secret {str(path)!r}: {error.strerror}") from None
+    value = os.urandom(32)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(value)
+    return value
