@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
@@ -17,6 +16,8 @@ from gateway.core.errors import ConfigurationError
 from gateway.core.types import Chunk, Json
 
 T = TypeVar("T")
+
+_PATIENCE_S = 2.0
 
 
 class RedisCache:
@@ -65,7 +66,7 @@ class RedisCache:
         if len(sealed) <= self._max_bytes:
             await self._ask(lambda: self._redis.set(name, sealed, px=self._ttl_ms))
 
-    async def warm(self, deadline_s: float = 2.0) -> bool:
+    async def warm(self, deadline_s: float = _PATIENCE_S) -> bool:
         """Make the first connection with more time than a request has, and say whether the server answered."""
         return await self._ask(lambda: self._redis.ping(), deadline_s) is not None
 
@@ -91,7 +92,8 @@ class RedisCache:
         if not self._breaker.allows():
             return None
         try:
-            answer = await self._within(deadline_s or self._timeout_s, command)
+            with anyio.fail_after(deadline_s or self._timeout_s):
+                answer = await command()
         except self._refusal:
             # It answered, so it lives: full (`noeviction`), read-only, MOVED, a foreign type under this name.
             self._counts["refused"] += 1
@@ -103,14 +105,6 @@ class RedisCache:
                 self._log.warning("cache is down", cache="redis", error=type(error).__name__)
             return None
         self._changed(self._breaker.succeeded())
-        return answer
-
-    async def _within(self, deadline_s: float, command: Callable[[], Awaitable[T]]) -> T:
-        # The deadline is asyncio's, which cancels once, and the client's leaving is kept out for those milliseconds:
-        # anyio cancels again at every await, and would cut redis-py off while it gives its connection back.
-        with anyio.CancelScope(shield=True):
-            async with asyncio.timeout(deadline_s):
-                answer = await command()
         return answer
 
     def _changed(self, recovered: bool) -> None:
@@ -134,9 +128,10 @@ def _connect(url: str, timeout_s: float) -> tuple[Any, type[Exception]]:
         pool = vendor.BlockingConnectionPool.from_url(
             url,
             max_connections=32,
+            # `_ask` holds the deadline of a request over all of these together. They bound what has more time: `warm`.
             timeout=timeout_s,
-            socket_timeout=timeout_s,
-            socket_connect_timeout=timeout_s,
+            socket_timeout=_PATIENCE_S,
+            socket_connect_timeout=_PATIENCE_S,
             retry=Retry(NoBackoff(), 0),  # a second try is more than the deadline has room for
             protocol=2,  # no HELLO: one round trip less before the first answer
         )

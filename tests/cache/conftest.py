@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import shutil
 import socket
+import ssl
 import subprocess
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import anyio
 import pytest
 import redis as vendor
+import trustme
+from anyio.streams.tls import TLSListener
 from gateway.cache.redis import RedisCache
 
 SECRET = b"a secret of thirty-two bytes ...."
@@ -107,6 +111,37 @@ async def silent_port() -> AsyncIterator[int]:
         tasks.start_soon(listener.serve, say_nothing)
         yield listener.extra(anyio.abc.SocketAttribute.local_port)
         tasks.cancel_scope.cancel()
+
+
+@pytest.fixture
+async def tls_port(redis_server: RedisServer, authority: trustme.CA) -> AsyncIterator[int]:
+    """The server behind TLS, with a certificate of a private authority."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+
+    async def forward(client: anyio.abc.ByteStream) -> None:
+        server = await anyio.connect_tcp("127.0.0.1", redis_server.port)
+        async with client, server, anyio.create_task_group() as tasks:
+            tasks.start_soon(copy, client, server)
+            await copy(server, client)
+
+    async def copy(source: anyio.abc.ByteStream, target: anyio.abc.ByteStream) -> None:
+        with suppress(anyio.EndOfStream, anyio.BrokenResourceError, anyio.ClosedResourceError):
+            async for data in source:
+                await target.send(data)
+        await target.aclose()
+
+    plain = await anyio.create_tcp_listener(local_host="127.0.0.1")
+    listener = TLSListener(plain, context, standard_compatible=False)
+    async with listener, anyio.create_task_group() as tasks:
+        tasks.start_soon(listener.serve, forward)
+        yield plain.extra(anyio.abc.SocketAttribute.local_port)
+        tasks.cancel_scope.cancel()
+
+
+@pytest.fixture(scope="session")
+def authority() -> trustme.CA:
+    return trustme.CA()
 
 
 @pytest.fixture
