@@ -12,7 +12,13 @@ DONE   := $(VENV)/done
 
 PIP      := $(BIN)/python -m pip --disable-pip-version-check
 LOCKED   := $(PIP) install --require-hashes
-ENGINE   := $(shell find gateway/setup* gateway/engine gateway/detect -name '*.py' 2>/dev/null)
+SETUP    := $(shell find gateway/setup gateway/detect gateway/engine/catalogue.py -type f ! -name '*.pyc' 2>/dev/null)
+# Where no compiler is to be had a canned model stands in, and neither engine nor model are brought here.
+ifeq ($(GATEWAY_LOCAL),canned)
+READY    := $(DONE)/setup-canned
+else
+READY    := $(DONE)/setup
+endif
 
 .DELETE_ON_ERROR:
 .PHONY: help install run test lint types bench docs soak lock format clean dev
@@ -20,7 +26,7 @@ ENGINE   := $(shell find gateway/setup* gateway/engine gateway/detect -name '*.p
 help:  ## list these targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
-install: $(DONE)/setup  ## set up .venv: dependencies, llama.cpp, the default model, the detector pack
+install: $(READY)  ## set up .venv: dependencies, llama.cpp, the default model, the detector pack
 
 run: install  ## start the gateway on 127.0.0.1:8080 (ARGS="--config gateway.yaml")
 	@exec $(BIN)/gateway serve $(ARGS)
@@ -57,7 +63,7 @@ lock:  ## resolve the dependencies anew and write requirements/*.txt
 clean:  ## remove what these targets made here (the user's cache and var/ stay)
 	rm -rf $(VENV) $(NEWEST) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist
 
-dev: $(DONE)/setup $(DONE)/dev
+dev: $(READY) $(DONE)/dev
 
 # The steps, each once. A failing step leaves no stamp.
 
@@ -79,9 +85,14 @@ $(DONE)/package: pyproject.toml requirements/engine.txt | $(DONE)/run
 	@$(PIP) install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
-$(DONE)/setup: $(DONE)/run $(DONE)/package $(ENGINE)
+$(DONE)/setup: $(DONE)/run $(DONE)/package $(SETUP)
 	@echo "== the local engine, its model and the detector pack"
 	@$(BIN)/python -m gateway.setup
+	@touch $@
+
+$(DONE)/setup-canned: $(DONE)/run $(DONE)/package $(SETUP)
+	@echo "== the detector pack (GATEWAY_LOCAL=canned: no engine, no model)"
+	@$(BIN)/python -m gateway.setup --detectors
 	@touch $@
 
 $(DONE)/dev: requirements/dev.txt $(DONE)/run $(DONE)/package

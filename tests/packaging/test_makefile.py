@@ -55,6 +55,12 @@ def test_a_changed_file_repeats_the_steps_that_rest_on_it(
     assert again in planned.stdout
 
 
+def test_with_a_canned_model_neither_engine_nor_model_are_brought_here(root: Path, done: Path) -> None:
+    planned = make(root, "--dry-run", "install", f"VENV={done}", "GATEWAY_LOCAL=canned").stdout
+    assert "-m gateway.setup --detectors" in planned
+    assert make(root, "--question", "install", f"VENV={done}").returncode == 0
+
+
 def _program(folder: Path, name: str, body: str) -> None:
     (folder / name).write_text(f"#!/bin/sh\n{body}\n")
     (folder / name).chmod(0o755)
