@@ -82,7 +82,7 @@ class OpenAIWire:
         payload["model"] = self.spec.model
         limit(payload, self._limit_field)
         if not self._developer:
-            _as_system(payload["messages"])
+            as_system(payload["messages"])
         if self._store:
             payload["store"] = False
         payload["stream"] = request.stream
@@ -170,7 +170,7 @@ def _headers(api_key: str | None, extra: Mapping[str, str]) -> httpx.Headers:
     return headers
 
 
-def _as_system(messages: Json) -> None:
+def as_system(messages: Json) -> None:
     for message in messages:
         if message["role"] == "developer":
             message["role"] = "system"

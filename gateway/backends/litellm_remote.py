@@ -1,0 +1,234 @@
+"""Every vendor that does not speak the OpenAI wire, through litellm: the only file that imports it, as late as can be.
+
+litellm is a large library with habits of its own; all of them that matter here are switched off where it is loaded:
+reading a `.env` file, fetching its price list, logging and printing requests, retrying, and following redirects, which
+would carry a prompt to a host that no policy has seen. Vendors are reached as `HTTPS_PROXY`, `NO_PROXY`,
+`SSL_CERT_FILE` and the system's certificate store say.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import os
+from collections.abc import AsyncGenerator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import anyio
+import httpx
+
+from gateway.backends.answer import Answer
+from gateway.backends.endpoint import validate_endpoint
+from gateway.backends.failures import from_status
+from gateway.backends.fields import limit, sendable
+from gateway.backends.openai_wire import as_system
+from gateway.backends.permit import only_for
+from gateway.backends.trust import tls_context
+from gateway.core.errors import (
+    BackendBroke,
+    BackendError,
+    BackendRejected,
+    BackendTimeout,
+    BackendUnreachable,
+    ConfigurationError,
+    ContextTooLong,
+    GatewayError,
+    Unsupported,
+)
+from gateway.core.release import Released
+from gateway.core.types import BackendSpec, Chunk, Outgoing, Pieces, Request, Zone
+
+HINTS = frozenset(
+    {"frequency_penalty", "parallel_tool_calls", "presence_penalty", "reasoning_effort", "seed", "temperature",
+     "top_p", "verbosity"}
+)  # fmt: skip
+"""Parameters that a vendor may lack and the answer still be what was asked for: dropped and named."""
+
+_ALWAYS = frozenset({"messages", "model", "stream"})
+_NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError, httpx.UnsupportedProtocol)
+
+
+@dataclass(frozen=True, slots=True)
+class LiteLLMOptions:
+    api_base: str | None = None
+    connect_timeout_s: float = 5.0
+    read_timeout_s: float = 600.0
+    also: frozenset[str] = frozenset()
+    """Further top-level fields of a request that may go out."""
+    extra: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    """The operator's own arguments for the vendor: aws_region_name, vertex_project, api_version …"""
+
+
+class LiteLLMRemote:
+    """A `RemoteBackend` for zone remote. `spec.model` is litellm's name of the model: `anthropic/claude-…`."""
+
+    def __init__(self, spec: BackendSpec, *, api_key: str | None = None, options: LiteLLMOptions | None = None) -> None:
+        if spec.zone is not Zone.REMOTE:
+            # litellm opens its own connections: nobody could check where they lead.
+            raise ConfigurationError(f"backend {spec.name!r}: zone {spec.zone} needs wire 'openai', not litellm")
+        self.spec = spec
+        self._options = options or LiteLLMOptions()
+        if self._options.api_base:
+            validate_endpoint(spec.name, spec.zone, self._options.api_base)
+        self._api_key = api_key
+        self._provider = spec.model.partition("/")[0]
+        self._litellm: Any = None
+        self._loading = anyio.Lock()
+        self._supported: frozenset[str] | None = None
+
+    def __repr__(self) -> str:
+        return f"LiteLLMRemote({self.spec.name!r}, model={self.spec.model!r})"
+
+    async def warm(self) -> None:
+        """Import litellm in a thread: two to three seconds that the event loop does not stand still for."""
+        async with self._loading:
+            if self._litellm is None:
+                self._litellm, self._supported = await anyio.to_thread.run_sync(_load, self.spec.model)
+
+    def prepare(self, request: Request) -> Outgoing:
+        payload, dropped = sendable(request.body, self._options.also)
+        if self._provider != "openai":
+            as_system(payload["messages"])
+        limit(payload, "max_tokens")
+        left_out: set[str] = set()
+        if self._supported is not None:
+            left_out = set(payload) - self._supported - self._options.also - _ALWAYS
+            self._refuse_or_drop(payload, left_out)
+            if "store" in self._supported:
+                payload["store"] = False
+        payload["model"] = self.spec.model
+        payload["stream"] = request.stream
+        if request.stream:
+            payload["stream_options"] = {"include_usage": True}
+        return Outgoing(self.spec.name, payload, tuple(sorted({*dropped, *left_out})))
+
+    async def stream(self, released: Released) -> AsyncGenerator[Pieces, None]:
+        only_for(self.spec, released)
+        await self.warm()
+        answer = Answer(self.spec.name)
+        try:
+            response = await self._litellm.acompletion(**released.outgoing.payload, **self._arguments())
+            if not released.outgoing.payload["stream"]:
+                yield [*_chunks(answer, response), *answer.end(complete=True)]
+                return
+            try:
+                async for part in response:
+                    if chunks := _chunks(answer, part):
+                        yield chunks
+            finally:
+                await response.aclose()
+            yield answer.end(complete=True)
+        except GatewayError:
+            raise
+        except Exception as error:  # noqa: BLE001 - litellm raises its own, openai's, httpx's and plain ones; each has an answer in _told
+            # From None: litellm's errors quote the upstream, which may quote the prompt.
+            raise self._told(error) from None
+
+    async def aclose(self) -> None:
+        """litellm keeps its connections for the process; there is nothing of this backend's own to close."""
+
+    def _refuse_or_drop(self, payload: dict[str, Any], left_out: set[str]) -> None:
+        for name in sorted(left_out):
+            if name not in HINTS:
+                raise Unsupported(f"the vendor of backend {self.spec.name!r} does not take {name!r}", param=name)
+            del payload[name]
+
+    def _arguments(self) -> dict[str, Any]:
+        options = self._options
+        return {
+            **options.extra,
+            "api_key": self._api_key,
+            "api_base": options.api_base,
+            "timeout": httpx.Timeout(options.read_timeout_s, connect=options.connect_timeout_s),
+            "num_retries": 0,
+            "max_retries": 0,
+            "drop_params": False,
+            "no-log": True,
+        }
+
+    def _told(self, error: Exception) -> GatewayError:
+        name = self.spec.name
+        if any(isinstance(each, _NOT_SENT) for each in _chain(error)):
+            return BackendUnreachable(f"backend {name!r} cannot be reached")
+        exceptions = self._litellm.exceptions
+        if isinstance(error, exceptions.ContextWindowExceededError):
+            return ContextTooLong(f"backend {name!r} cannot hold that many tokens")
+        if isinstance(error, exceptions.UnsupportedParamsError):
+            return Unsupported(f"the vendor of backend {name!r} does not take one of the parameters")
+        if isinstance(error, exceptions.ContentPolicyViolationError):
+            return BackendRejected(f"backend {name!r} refused the content", status=400, code="content_filter")
+        if isinstance(error, exceptions.Timeout | httpx.TimeoutException | TimeoutError):
+            return BackendTimeout(f"backend {name!r} was silent for too long")
+        if any(isinstance(each, httpx.TransportError) for each in _chain(error)):
+            return BackendBroke(f"the connection to backend {name!r} broke")
+        status = getattr(error, "status_code", None)
+        if isinstance(status, int) and 300 <= status < 600:
+            return from_status(name, status, _headers(error), None)
+        return BackendBroke(f"backend {name!r} failed ({type(error).__name__})")
+
+
+def _chunks(answer: Answer, part: Any) -> list[Chunk]:
+    chunks: list[Chunk] = []
+    answer.add(part.model_dump(exclude_none=True), chunks)
+    return chunks
+
+
+def _chain(error: BaseException | None) -> list[BaseException]:
+    chain: list[BaseException] = []
+    while error is not None and error not in chain:
+        chain.append(error)
+        error = error.__cause__ or error.__context__
+    return chain
+
+
+def _headers(error: Exception) -> Mapping[str, str]:
+    response = getattr(error, "response", None)
+    for headers in (getattr(response, "headers", None), getattr(error, "headers", None)):
+        if headers:
+            return httpx.Headers(headers)
+    return {}
+
+
+def _load(model: str) -> tuple[Any, frozenset[str] | None]:
+    os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # do not fetch the price list
+    os.environ["LITELLM_MODE"] = "PRODUCTION"  # do not read a .env file
+    litellm = importlib.import_module("litellm")
+    _silence(litellm)
+    _reach_vendors_our_way(litellm)
+    try:
+        supported = litellm.get_supported_openai_params(model=model)
+    except Exception as error:
+        raise BackendError(f"litellm does not know model {model!r}", code="upstream_unknown_model") from error
+    return litellm, None if supported is None else frozenset(supported)
+
+
+def _silence(litellm: Any) -> None:
+    litellm.telemetry = False
+    litellm.suppress_debug_info = True
+    litellm.turn_off_message_logging = True
+    litellm.drop_params = False
+    litellm.modify_params = False
+    litellm.num_retries = 0
+    for callbacks in ("callbacks", "input_callback", "success_callback", "failure_callback", "service_callback"):
+        setattr(litellm, callbacks, [])
+    for name in ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy"):
+        logger = logging.getLogger(name)
+        logger.handlers = [logging.NullHandler()]
+        logger.propagate = False
+        logger.setLevel(logging.CRITICAL + 1)
+
+
+def _reach_vendors_our_way(litellm: Any) -> None:
+    """Every client that litellm opens trusts the system's store, obeys the proxy variables, follows no redirect."""
+    tls = tls_context(None)
+
+    def open_client(
+        _: Any = None, timeout: Any = None, event_hooks: Any = None, ssl_verify: Any = None, shared_session: Any = None
+    ) -> httpx.AsyncClient:
+        return httpx.AsyncClient(verify=tls, timeout=timeout, event_hooks=event_hooks, follow_redirects=False)
+
+    handlers = importlib.import_module("litellm.llms.custom_httpx.http_handler")
+    handlers.AsyncHTTPHandler.create_client = open_client
+    openai_clients = importlib.import_module("litellm.llms.openai.common_utils")
+    openai_clients.BaseOpenAILLM._get_async_http_client = staticmethod(lambda shared_session=None: open_client())
