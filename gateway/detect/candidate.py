@@ -1,0 +1,83 @@
+"""What a rule hands to a check, and what a check hands back."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import NamedTuple, TypeAlias
+
+_SEPARATORS = str.maketrans("", "", " \t-._/\n\r()")
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A place where a rule's pattern matched."""
+
+    text: str = field(repr=False)
+    start: int
+    end: int
+    near: frozenset[str] = frozenset()
+    """Lists of context words that have a word close by."""
+    entropy: float = 0.0
+    confidence: float = 1.0
+    """The rule's own."""
+
+    @property
+    def value(self) -> str:
+        return self.text[self.start : self.end]
+
+    @property
+    def bare(self) -> str:
+        """The value without separators, in capitals."""
+        return bare(self.value)
+
+    def confirm(self, confidence: float | None = None) -> tuple[Confirmed, ...]:
+        return (Confirmed(self.start, self.end, self.bare, self.confidence if confidence is None else confidence),)
+
+    def __repr__(self) -> str:
+        return f"Candidate({self.start}, {self.end})"
+
+
+class Confirmed(NamedTuple):
+    """A part of the candidate that is what the rule says it is."""
+
+    start: int
+    end: int
+    value: str
+    """Normalised, to tell equal values from different ones; it does not outlive the scan."""
+    confidence: float
+
+
+Check: TypeAlias = Callable[[Candidate], Iterable[Confirmed]]
+
+
+def bare(value: str) -> str:
+    return value.translate(_SEPARATORS).upper()
+
+
+@lru_cache(maxsize=64)
+def _shape(allowed: str) -> frozenset[tuple[int, ...]]:
+    return frozenset(tuple(map(int, shape.split("-"))) for shape in allowed.split())
+
+
+def groups(value: str) -> list[str]:
+    """The runs of letters and digits of a value."""
+    return re.findall(r"[A-Za-z0-9]+", value)
+
+
+def tidy(value: str, allowed: str = "") -> bool:
+    """Whether a number is written the way people write one number, and not as a row of several.
+
+    Either in one piece, or in groups listed in `allowed` ("8-1 2-3-3-1"), or in equal groups with one separator
+    throughout (what someone writes who hides a number), or broken once by a line end.
+    """
+    if value.count("\n") == 1:
+        return tidy(value.replace("\r", "").replace("\n", ""), allowed) or tidy(value.replace("\n", " "), allowed)
+    parts = groups(value)
+    sizes = tuple(map(len, parts))
+    if len(sizes) == 1 or sizes in _shape(allowed):
+        return True
+    even = len(set(sizes[:-1])) == 1 and sizes[-1] <= sizes[0] and sizes[0] <= 5
+    return even and len(set(re.findall(r"[^A-Za-z0-9]+", value))) == 1

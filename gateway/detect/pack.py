@@ -1,0 +1,267 @@
+"""Searches one text with every rule: gate, then the exact rule, then its check.
+
+A text is read in slices that overlap by the longest match, so that time is spent near what the gate saw, and a rule
+never looks at more than one slice at once.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from gateway.detect import numbers, phones, rules, words
+from gateway.detect.candidate import Candidate, Check, Confirmed
+from gateway.detect.gate import Automaton, Gate, Open, Words, automaton
+from gateway.detect.reserved import Reserved
+from gateway.detect.rules import Rule, Rules
+from gateway.detect.views import PROBES
+
+SLICE = 4000
+OVERLAP = 4200
+_BEFORE, _AFTER = 60, 25
+"""How far from a candidate a context word may stand, in characters."""
+
+
+class DeadlineError(Exception):
+    """The scan has used up its processor time."""
+
+
+class Clock:
+    """Processor time of one scan. Stopped while other work runs in the same thread."""
+
+    def __init__(self, limit_ms: float) -> None:
+        self._left = limit_ms / 1000
+        self._until = time.thread_time() + self._left
+
+    def stop(self) -> None:
+        self._left = self._until - time.thread_time()
+
+    def start(self) -> None:
+        self._until = time.thread_time() + self._left
+
+    def check(self) -> None:
+        if time.thread_time() > self._until:
+            raise DeadlineError
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A match without its text: all that is remembered of a string."""
+
+    kind: str
+    category: str
+    confidence: float
+    start: int
+    end: int
+    value: int
+    """Hash of the normalised value, salted per process."""
+    near: frozenset[str] = frozenset()
+    reserved: bool = False
+    view: str = "raw"
+
+
+def checks() -> dict[str, Check]:
+    return {**numbers.checks(), **phones.checks(), **words.checks()}
+
+
+@dataclass(slots=True)
+class Found:
+    hits: list[Hit] = field(default_factory=list)
+    probes: set[str] = field(default_factory=set)
+    """Names of the views worth building."""
+
+
+class Pack:
+    """The rules, ready to run. Shared by every request and thread."""
+
+    def __init__(self, packed: Rules, gate: Gate, known: Mapping[str, Check] | None = None) -> None:
+        self.digest = packed.digest
+        self.gate = gate
+        self._rules = packed.rules
+        self._checks = dict(known) if known is not None else checks()
+        self._context = packed.context
+        self._reserved = Reserved(packed.reserved)
+        self._compiled: dict[int, re.Pattern[str]] = {}
+        self._lists: dict[str, re.Pattern[str]] = {}
+        self._allowed: dict[str, re.Pattern[str]] = {}
+        missing = {rule.check for rule in self._rules if rule.check} - self._checks.keys()
+        if missing:
+            raise ValueError(f"rules name unknown checks {sorted(missing)}")
+
+    @classmethod
+    def load(cls, *, cache_dir: Path | None = None, use_hyperscan: bool = True) -> Pack:
+        packed = rules.load()
+        return cls(packed, gate_for(packed, cache_dir=cache_dir, use_hyperscan=use_hyperscan))
+
+    def search(self, text: str, clock: Clock, *, guess: bool = False) -> Iterator[Found]:
+        """What is in `text`, slice by slice. With `guess`, only rules that luck does not pass."""
+        for low in range(0, max(len(text), 1), SLICE):
+            clock.check()
+            found = Found()
+            piece = _Slice(self, text, low)
+            for number in self.gate.fired(text[low : low + SLICE + OVERLAP]):
+                if number >= len(self._rules):
+                    found.probes.add(_PROBE_NAMES[number - len(self._rules)])
+                    continue
+                rule = self._rules[number]
+                if not guess or rule.strong or rule.spaced:
+                    clock.check()
+                    found.hits.extend(piece.hits(number, rule, clock))
+            yield found
+
+    def pattern(self, number: int) -> re.Pattern[str]:
+        try:
+            return self._compiled[number]
+        except KeyError:  # 280 patterns take a second to compile and few are ever needed
+            return self._compiled.setdefault(number, re.compile(self._rules[number].pattern, re.ASCII))
+
+    def context(self, name: str) -> re.Pattern[str]:
+        if name not in self._lists:
+            listed = sorted(self._context[name], key=len, reverse=True)
+            escaped = "|".join(re.escape(word) for word in listed)
+            self._lists[name] = re.compile(rf"(?i)(?<![^\W_])(?:{escaped})(?![^\W_])")
+        return self._lists[name]
+
+    def allows(self, rule: Rule, secret: str, match: str, line: str) -> bool:
+        """Whether an allow-list says that this is no secret."""
+        seen = {"secret": secret, "match": match, "line": line}
+        for allow in rule.allow:
+            text = seen[allow.target]
+            if any(self._allow(regex).search(text) for regex in allow.regexes):
+                return True
+            lowered = secret.lower()
+            if any(word in lowered for word in allow.stopwords):
+                return True
+        return False
+
+    def _allow(self, regex: str) -> re.Pattern[str]:
+        if regex not in self._allowed:
+            self._allowed[regex] = re.compile(regex)
+        return self._allowed[regex]
+
+    def confirm(self, rule: Rule, candidate: Candidate) -> Sequence[Confirmed]:
+        return tuple(self._checks[rule.check](candidate)) if rule.check else candidate.confirm()
+
+    def hit(self, rule: Rule, confirmed: Confirmed, near: frozenset[str]) -> Hit:
+        return Hit(
+            kind=rule.kind,
+            category=rule.category,
+            confidence=confirmed.confidence,
+            start=confirmed.start,
+            end=confirmed.end,
+            value=hash((rule.kind, confirmed.value)),
+            near=near,
+            reserved=self._reserved(rule.kind, confirmed.value),
+        )
+
+
+_PROBE_NAMES = tuple(PROBES)
+
+
+def gate_for(packed: Rules, *, cache_dir: Path | None = None, use_hyperscan: bool = True) -> Gate:
+    """The best gate this machine has."""
+    if use_hyperscan:
+        try:
+            return automaton([*(rule.gate for rule in packed.rules), *PROBES.values()], cache_dir)
+        except ImportError:
+            pass  # no wheel for this machine: slower, and finds the same
+    return Words(packed.rules, tuple(PROBES.values()))
+
+
+def ungated(packed: Rules) -> Pack:
+    """Every rule on every text: the measure for the gates."""
+    return Pack(packed, Open(len(packed.rules) + len(PROBES)))
+
+
+class _Slice:
+    """One slice of a text while the rules go over it; remembers where its context words stand."""
+
+    def __init__(self, pack: Pack, text: str, low: int) -> None:
+        self._pack = pack
+        self._text = text
+        self._low = low
+        self._high = min(len(text), low + SLICE)
+        self._end = min(len(text), low + SLICE + OVERLAP)
+        self._places: dict[str, tuple[list[int], list[int]]] = {}
+
+    def hits(self, number: int, rule: Rule, clock: Clock) -> Iterator[Hit]:
+        if rule.needs_context and not any(self._words(name)[0] for name in rule.context):
+            return
+        pattern = self._pack.pattern(number)
+        position, tries = self._low, 0
+        while (match := pattern.search(self._text, position, self._end)) and match.start() < self._high:
+            tries += 1
+            if not tries % 32:
+                clock.check()
+            position = match.start() + 1
+            for hit in self._confirmed(rule, match):
+                position = max(position, hit.end)
+                yield hit
+
+    def _confirmed(self, rule: Rule, match: re.Match[str]) -> Iterator[Hit]:
+        start, end = match.span(_group(rule, match))
+        near = frozenset(name for name in rule.context if self._near(name, start, end))
+        if rule.needs_context and not near:
+            return
+        if rule.allow and self._allowed(rule, match, start, end):
+            return
+        candidate = Candidate(self._text, start, end, near, rule.entropy, rule.confidence)
+        for confirmed in self._pack.confirm(rule, candidate):
+            yield self._pack.hit(rule, confirmed, near)
+
+    def _allowed(self, rule: Rule, match: re.Match[str], start: int, end: int) -> bool:
+        first, last = match.span()
+        name = re.search(r"[\w.-]{0,50}$", self._text[max(0, first - 50) : first]) if rule.prefixed else None
+        whole = (name.group() if name else "") + self._text[first:last]
+        line_start = self._text.rfind("\n", max(0, first - 500), first) + 1 or max(0, first - 500)
+        line_end = self._text.find("\n", last, last + 500)
+        line = self._text[line_start : line_end if line_end >= 0 else last + 500]
+        return self._pack.allows(rule, self._text[start:end], whole, line)
+
+    def _words(self, name: str) -> tuple[list[int], list[int]]:
+        if name not in self._places:
+            spans = [m.span() for m in self._pack.context(name).finditer(self._text, max(0, self._low - _BEFORE), self._end)]
+            self._places[name] = ([start for start, _ in spans], [end for _, end in spans])
+        return self._places[name]
+
+    def _near(self, name: str, start: int, end: int) -> bool:
+        starts, ends = self._words(name)
+        index = bisect_left(ends, max(0, start - _BEFORE))
+        return index < len(starts) and starts[index] < end + _AFTER
+
+
+def _group(rule: Rule, match: re.Match[str]) -> int:
+    if rule.group is not None:
+        return rule.group
+    return next((number for number in range(1, len(match.groups()) + 1) if match[number]), 0)
+
+
+_WEIGHTS = {"secret": 3, "credentialed_url": 3, "identifier": 2, "financial": 2}
+
+
+def settle(hits: Sequence[Hit]) -> list[Hit]:
+    """One hit per place: the graver category, then the surer, then the plainer reading, then the longer."""
+    order = sorted(
+        hits,
+        key=lambda hit: (-_WEIGHTS.get(hit.category, 1), -hit.confidence, hit.view != "raw", hit.start - hit.end, hit.start),
+    )
+    kept: list[Hit] = []
+    starts: list[int] = []
+    for hit in order:
+        index = bisect_left(starts, hit.end)
+        if index and kept[index - 1].end > hit.start:
+            continue
+        starts.insert(index, hit.start)
+        kept.insert(index, hit)
+    return kept
+
+
+def moved(hit: Hit, start: int, end: int, view: str) -> Hit:
+    return replace(hit, start=start, end=end, view=view)
+
+
+__all__ = ["Automaton", "Clock", "DeadlineError", "Found", "Hit", "Pack", "checks", "gate_for", "moved", "settle", "ungated"]

@@ -1,0 +1,128 @@
+"""The rule packs as data: read from `data/`, checked, and given a digest. Nothing here compiles or searches."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib import metadata, resources
+from typing import Any
+
+from gateway.core.types import CATEGORIES
+
+EDITION = 1
+"""Raised with every change to code that changes what is found: it is part of the pack's digest."""
+
+_SHORTHANDS = {
+    "<S>": r"[ \t\-._/\n\r]{0,2}",
+    "<B>": r"(?<![A-Za-z0-9])",
+    "<E>": r"(?![A-Za-z0-9])",
+    "<D>": r"(?<!\d)",
+}
+_FIELDS = frozenset(
+    {"kind", "category", "pattern", "gate", "check", "confidence", "context", "needs_context", "strong", "spaced",
+     "literals", "digits", "group", "entropy"}
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Allow:
+    """What a value, its match or its line may look like and be no finding after all."""
+
+    target: str
+    """secret, match or line."""
+    regexes: tuple[str, ...] = ()
+    stopwords: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    kind: str
+    category: str
+    pattern: str
+    """Python `re`, ASCII classes, bounded repeats."""
+    gate: str
+    """A pattern that matches wherever `pattern` does, for the automaton; lookarounds are its business to drop."""
+    check: str = ""
+    confidence: float = 1.0
+    context: tuple[str, ...] = ()
+    needs_context: bool = False
+    strong: bool = False
+    """Unlikely to match by luck: believed in readings that guess."""
+    spaced: bool = False
+    """Also looked for where every character is spaced out."""
+    literals: tuple[str, ...] = ()
+    """Lower-case words one of which every match holds; empty = unknown."""
+    digits: int = 0
+    group: int | None = None
+    entropy: float = 0.0
+    prefixed: bool = False
+    """For `Allow.target == "match"`, the match begins at the name in front of it."""
+    allow: tuple[Allow, ...] = field(default=(), repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """Everything a pack knows, in the order the rules are numbered."""
+
+    rules: tuple[Rule, ...]
+    context: Mapping[str, tuple[str, ...]]
+    reserved: Mapping[str, Any]
+    digest: str
+
+
+def _text(name: str) -> str:
+    return resources.files("gateway.detect").joinpath("data", name).read_text(encoding="utf-8")
+
+
+def load() -> Rules:
+    """The shipped rules."""
+    kinds, secrets, reserved = _text("kinds.toml"), _text("secrets.json"), _text("reserved.toml")
+    parsed = tomllib.loads(kinds)
+    context = {name: tuple(words) for name, words in parsed["context"].items()}
+    rules = tuple(_kind(row, context) for row in parsed["rule"]) + _secrets(json.loads(secrets))
+    versions = (metadata.version("python-stdnum"), metadata.version("phonenumbers"), str(EDITION))
+    digest = hashlib.sha256("\0".join((kinds, secrets, reserved, _text("iban.json"), *versions)).encode()).hexdigest()
+    return Rules(rules, context, tomllib.loads(reserved), digest)
+
+
+def expand(pattern: str) -> str:
+    for short, long in _SHORTHANDS.items():
+        pattern = pattern.replace(short, long)
+    return pattern
+
+
+def _kind(row: dict[str, Any], context: Mapping[str, Any]) -> Rule:
+    unknown = set(row) - _FIELDS
+    if unknown or row["category"] not in CATEGORIES or not set(row.get("context", ())) <= set(context):
+        raise ValueError(f"rule {row.get('kind')!r}: unknown field, category or context list")
+    fields = {key: tuple(value) if isinstance(value, list) else value for key, value in row.items()}
+    fields["pattern"] = expand(row["pattern"])
+    fields["gate"] = expand(row.get("gate", row["pattern"]))
+    return Rule(**fields)
+
+
+def _secrets(pack: dict[str, Any]) -> tuple[Rule, ...]:
+    everywhere = _allow(pack["allow"])
+    return tuple(
+        Rule(
+            kind=row["kind"],
+            category="secret",
+            pattern=row["pattern"],
+            gate=row["gate"],
+            check="key",
+            confidence=0.9 if row["kind"] != "generic_api_key" else 0.7,
+            literals=tuple(row["keywords"]),
+            group=row.get("group"),
+            entropy=row.get("entropy", 0.0),
+            prefixed=row.get("prefixed", False),
+            allow=(everywhere, *map(_allow, row.get("allow", ()))),
+        )
+        for row in pack["rules"]
+    )
+
+
+def _allow(row: dict[str, Any]) -> Allow:
+    return Allow(row["target"], tuple(row["regexes"]), tuple(row["stopwords"]))

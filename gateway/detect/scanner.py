@@ -1,0 +1,277 @@
+"""The detector: walks a document, reads every string every way, and says what is where. It never raises."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import anyio.lowlevel
+import anyio.to_thread
+
+from gateway.core.types import Finding, Json, Place, Scan, Unreadable
+from gateway.detect.joined import Joint, joints
+from gateway.detect.normalise import normalise
+from gateway.detect.pack import Clock, DeadlineError, Hit, Pack, moved, settle
+from gateway.detect.views import build
+from gateway.detect.walk import Text, Walk, walk
+
+Locate: TypeAlias = Callable[[int, int], tuple[int, int]]
+
+SHORTEST = 6
+"""No rule matches less, so shorter strings are only looked at where they join others."""
+_STEP = 10_000
+"""Characters scanned between two looks at the event loop."""
+_OFF_LOOP = 50_000
+"""From this many characters on, a thread scans."""
+_DEPTH = 3
+"""Encodings inside encodings that are opened; what is encoded deeper cannot be read."""
+_LABEL = 64
+_MEMO = "gateway.detect"
+
+
+@dataclass(slots=True)
+class _Memory:
+    """What was found in one string: spans and hashes, no text."""
+
+    hits: tuple[Hit, ...] = ()
+    reasons: tuple[str, ...] = ()
+
+
+_NOTHING = _Memory()
+
+
+@dataclass(slots=True)
+class _Reader:
+    """Reads one string in every way and collects what the rules say about each reading."""
+
+    pack: Pack
+    clock: Clock
+    hits: list[Hit] = field(default_factory=list)
+    """Hits in character-by-character readings, in code points of the raw string."""
+    inside: list[Hit] = field(default_factory=list)
+    """Hits inside encoded runs: each stands where its run stands."""
+    reasons: set[str] = field(default_factory=set)
+
+    def read(self, raw: str) -> Generator[int, None, _Memory]:
+        yield from self._text(raw, "raw", lambda start, end: (start, end), 0, None)
+        if not self.hits and not self.inside and not self.reasons:
+            return _NOTHING
+        kept = settle(self.hits)
+        for hit in dict.fromkeys(self.inside):
+            if not any(hit.kind == other.kind and hit.start < other.end and other.start < hit.end for other in kept):
+                kept.append(hit)
+        return _Memory(tuple(kept), tuple(sorted(self.reasons)))
+
+    def _text(
+        self, text: str, view: str, locate: Locate, depth: int, run: tuple[int, int] | None
+    ) -> Generator[int, None, None]:
+        """A text, normalised. `run` is the encoded run it came out of."""
+        for reading in normalise(text):
+            inner = _composed(reading.locate, locate)
+            name = view if view != "raw" or reading.view == "raw" else reading.view
+            yield from self._reading(reading.text, name, inner, depth, run)
+
+    def _reading(
+        self, text: str, view: str, locate: Locate, depth: int, run: tuple[int, int] | None, guess: bool = False
+    ) -> Generator[int, None, None]:
+        probes: set[str] = set()
+        hits: list[Hit] = []
+        for found in self.pack.search(text, self.clock, guess=guess):
+            hits.extend(found.hits)
+            probes |= found.probes
+            yield min(len(text), 4000)
+        self._keep(hits, view, locate, run)
+        if probes and not guess:
+            yield from self._views(text, probes, view, locate, depth, run)
+
+    def _keep(self, hits: list[Hit], view: str, locate: Locate, run: tuple[int, int] | None) -> None:
+        if run is not None:
+            self.inside.extend(moved(hit, *run, view) for hit in settle(hits))
+        else:
+            self.hits.extend(moved(hit, *locate(hit.start, hit.end), view) for hit in hits)
+
+    def _views(
+        self, text: str, probes: set[str], view: str, locate: Locate, depth: int, run: tuple[int, int] | None
+    ) -> Generator[int, None, None]:
+        self.clock.check()
+        seen = build(text, probes)
+        if seen.opaque:
+            self.reasons.add("encoded")
+        if depth >= _DEPTH and (seen.runs or any(not guess for _, guess in seen.readings)):
+            self.reasons.add("encoded")
+            return
+        for reading, guess in seen.readings:
+            inner = _composed(reading.locate, locate)
+            if guess:
+                yield from self._reading(reading.text, reading.view, inner, depth + 1, run, guess=True)
+            else:
+                yield from self._text(reading.text, reading.view, inner, depth + 1, run)
+        for name, decoded, start, end in seen.runs:
+            yield from self._text(decoded, name, locate, depth + 1, run or locate(start, end))
+
+
+def _composed(inner: Locate, outer: Locate) -> Locate:
+    def locate(start: int, end: int) -> tuple[int, int]:
+        return outer(*inner(start, end))
+
+    return locate
+
+
+class Scanner:
+    """Tiers 0 and 1: every string, every reading, every rule, within a deadline."""
+
+    def __init__(self, pack: Pack, *, deadline_ms: float = 250.0) -> None:
+        self._pack = pack
+        self._deadline_ms = deadline_ms
+
+    @classmethod
+    def load(
+        cls, *, cache_dir: Path | None = None, deadline_ms: float = 250.0, use_hyperscan: bool = True
+    ) -> Scanner:
+        """The shipped rules. `deadline_ms` is processor time for one document; `cache_dir` keeps the automaton."""
+        return cls(Pack.load(cache_dir=cache_dir, use_hyperscan=use_hyperscan), deadline_ms=deadline_ms)
+
+    @property
+    def pack(self) -> str:
+        return self._pack.digest
+
+    async def scan(self, document: Mapping[str, Json], seen: dict[Any, Any] | None = None) -> Scan:
+        """What is in `document`; what could not be read, or not in time, is in `unreadable`."""
+        try:
+            walked = walk(document)
+        except Exception:  # whatever it is, no one has read this document
+            return Scan((), (Unreadable("$", "detector_failed"),), self.pack)
+        clock = Clock(self._deadline_ms)
+        steps = self._steps(document, walked, {} if seen is None else seen, clock)
+        if walked.characters > _OFF_LOOP:
+            return await anyio.to_thread.run_sync(_finish, steps, clock)
+        return await _interleaved(steps, clock)
+
+    def scan_now(self, document: Mapping[str, Json]) -> Scan:
+        """The same without an event loop."""
+        try:
+            walked = walk(document)
+        except Exception:
+            return Scan((), (Unreadable("$", "detector_failed"),), self.pack)
+        clock = Clock(self._deadline_ms)
+        return _finish(self._steps(document, walked, {}, clock), clock)
+
+    def find_in_text(self, text: str) -> Scan:
+        """What is in one text, at path `$.text`."""
+        return self.scan_now({"text": text})
+
+    def _steps(
+        self, document: Mapping[str, Json], walked: Walk, seen: dict[Any, Any], clock: Clock
+    ) -> Generator[int, None, Scan]:
+        """The scan in pieces; yields how many characters each took."""
+        findings = _Findings()
+        unreadable = list(walked.unreadable)
+        for text in walked.texts:
+            if len(text.text) < SHORTEST and not text.label:
+                continue
+            try:
+                memory = yield from self._recall(text, seen, clock)
+            except DeadlineError:
+                unreadable.append(Unreadable(text.path, "deadline"))
+                break
+            except Exception:  # a rule that fails has not looked: its text counts as unread
+                unreadable.append(Unreadable(text.path, "detector_failed"))
+                continue
+            if memory is not _NOTHING:
+                findings.add(text.path, memory.hits)
+                unreadable.extend(Unreadable(text.path, reason) for reason in memory.reasons)
+        try:
+            for joint in joints(document):
+                yield from self._joined(joint, seen, clock, findings)
+        except DeadlineError:
+            unreadable.append(Unreadable("$.messages", "deadline"))
+        except Exception:
+            unreadable.append(Unreadable("$.messages", "detector_failed"))
+        return Scan(findings.all(), tuple(dict.fromkeys(unreadable)), self.pack)
+
+    def _recall(self, text: Text, seen: dict[Any, Any], clock: Clock) -> Generator[int, None, _Memory]:
+        key = (_MEMO, self.pack, text.text, text.label)
+        memory = seen.get(key)
+        if memory is None:
+            memory = yield from (self._labelled(text, clock) if text.label else _Reader(self._pack, clock).read(text.text))
+            seen[key] = memory
+        assert isinstance(memory, _Memory)
+        return memory
+
+    def _labelled(self, text: Text, clock: Clock) -> Generator[int, None, _Memory]:
+        """A value under a key that is not the API's: the key is read in front of it, as its context."""
+        prefix = text.label[-_LABEL:].replace("_", " ") + ": "
+        memory = yield from _Reader(self._pack, clock).read(prefix + text.text)
+        size = len(prefix)
+        hits = tuple(
+            moved(hit, max(0, hit.start - size), hit.end - size, hit.view) for hit in memory.hits if hit.end > size
+        )
+        return _Memory(hits, memory.reasons) if hits or memory.reasons else _NOTHING
+
+    def _joined(
+        self, joint: Joint, seen: dict[Any, Any], clock: Clock, findings: _Findings
+    ) -> Generator[int, None, None]:
+        key = (_MEMO, self.pack, joint)
+        hits = seen.get(key)
+        if hits is None:
+            hits = []
+            for reading in normalise(joint.text):
+                for found in self._pack.search(reading.text, clock, guess=True):
+                    yield len(joint.text)
+                    hits.extend(moved(hit, *reading.locate(hit.start, hit.end), "joined") for hit in found.hits)
+            seen[key] = hits = tuple(hit for hit in settle(hits) if joint.crosses(hit.start, hit.end))
+        for hit in hits:
+            path, start, end = joint.place(hit.start, hit.end)
+            findings.add(path, (moved(hit, start, end, "joined"),))
+
+
+@dataclass(slots=True)
+class _Findings:
+    _found: dict[tuple[str, str, int], Finding] = field(default_factory=dict)
+    _ids: dict[int, int] = field(default_factory=dict)
+
+    def add(self, path: str, hits: tuple[Hit, ...]) -> None:
+        for hit in hits:
+            self._found.setdefault(
+                (path, hit.kind, hit.start if hit.view != "joined" else -1 - hit.start),
+                Finding(
+                    detector="rules",
+                    kind=hit.kind,
+                    category=hit.category,
+                    confidence=hit.confidence,
+                    place=Place(path, hit.start, hit.end, hit.view),
+                    value_id=self._ids.setdefault(hit.value, len(self._ids) + 1),
+                    near=hit.near,
+                    reserved=hit.reserved,
+                ),
+            )
+
+    def all(self) -> tuple[Finding, ...]:
+        return tuple(self._found.values())
+
+
+def _finish(steps: Generator[int, None, Scan], clock: Clock) -> Scan:
+    clock.start()  # in this thread: processor time is counted per thread
+    while True:
+        try:
+            next(steps)
+        except StopIteration as done:
+            scan: Scan = done.value
+            return scan
+
+
+async def _interleaved(steps: Generator[int, None, Scan], clock: Clock) -> Scan:
+    since = 0
+    while True:
+        try:
+            since += next(steps)
+        except StopIteration as done:
+            scan: Scan = done.value
+            return scan
+        if since >= _STEP:
+            since = 0
+            clock.stop()
+            await anyio.lowlevel.checkpoint()
+            clock.start()

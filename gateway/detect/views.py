@@ -1,0 +1,239 @@
+"""Other ways to read a text: decoded, unescaped, with spelled-out digits as digits, with spaced-out letters together.
+
+A view is only built when its probe, one more pattern for the gate, has seen in the text what it decodes.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import html
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from math import log2
+
+from gateway.detect.normalise import Builder, Reading
+
+BLOB = 1024
+"""From this length on, a run of base64 that is no text is content that nobody here can read."""
+
+_DIGIT_WORDS = {
+    word: digit
+    for digit, spoken in enumerate(
+        (
+            "zero oh cero null zéro",
+            "one uno eins un",
+            "two due dos zwei zwo deux",
+            "three tre tres drei trois",
+            "four quattro cuatro vier quatre",
+            "five cinque cinco fünf fuenf cinq",
+            "six sei seis sechs",
+            "seven sette siete sieben sept",
+            "eight otto ocho acht huit",
+            "nine nove nueve neun neuf",
+        )
+    )
+    for word in spoken.split()
+}
+_WORD = "|".join(sorted(_DIGIT_WORDS, key=len, reverse=True))
+_BETWEEN = r"[ \t,.\-/\n]{1,3}"
+
+PROBES = {
+    "escapes": r"\\(?:u[0-9a-fA-F]{4}|x[0-9a-fA-F]{2}|U[0-9a-fA-F]{8}|[nrt\"/])",
+    "html": r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z]{2,8});",
+    "percent": r"%[0-9a-fA-F]{2}",
+    "base64": r"[A-Za-z0-9+/_-]{12}",
+    "hex": r"[0-9a-fA-F]{18}|(?:[0-9a-fA-F]{2}[ :]){8}[0-9a-fA-F]{2}",
+    "words": rf"(?i)(?:\b(?:{_WORD})\b{_BETWEEN}(?:[a-z0-9]{{1,4}}{_BETWEEN}){{0,4}}){{3}}",
+    "spaced": r"(?:[^\s][ \t\n_\-]){7}[^\s]",
+    "broken": r"[0-9][^\n]{0,14}\n[^\n]{0,14}[0-9]|@[^\n]{0,40}\n[A-Za-z0-9]|[A-Za-z0-9._-]\r?\n[^\n ]{0,40}@",
+}
+"""View → pattern that must occur for it to be worth building; hyperscan and `re` read all of them alike."""
+
+_ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|x[0-9a-fA-F]{2}|U[0-9a-fA-F]{8}|[nrt\"'/\\])")
+_HTML = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z]{2,8});")
+_PERCENT = re.compile(r"(?:%[0-9a-fA-F]{2}){1,4000}")
+_BASE64 = re.compile(r"[A-Za-z0-9+/_-]{12,1000000}(?:\r?\n[A-Za-z0-9+/_-]{4,1000}){0,20000}={0,2}")
+_HEX = re.compile(r"(?:[0-9a-fA-F]{2}){9,500000}|(?:[0-9a-fA-F]{2}[ :]){8,4000}[0-9a-fA-F]{2}")
+_SPELLED = re.compile(
+    rf"(?<![^\W_])(?:(?:{_WORD}|[A-Z0-9]|[A-Z]{{2}}|\d{{1,4}}){_BETWEEN}){{5,80}}(?:{_WORD}|[A-Z0-9]|\d{{1,4}})(?![^\W_])",
+    re.IGNORECASE,
+)
+_SPELLED_TOKEN = re.compile(rf"(?i)(?<![^\W_])({_WORD})(?![^\W_])")
+_SPACED = re.compile(r"(?<!\S)\S(?:([ \t\n])\S(?!\S)){7,200}|(?<![A-Za-z0-9])[A-Za-z0-9@.+](?:([_\-])[A-Za-z0-9@.+](?![A-Za-z0-9@.+])){7,200}")
+_BROKEN = re.compile(r"(?<=[A-Za-z0-9@._+\-])[ ]?\r?\n[ ]?(?=[A-Za-z0-9@._+\-])")
+
+
+@dataclass(slots=True)
+class Seen:
+    """The further readings of a text, and what stayed shut."""
+
+    readings: list[tuple[Reading, bool]] = field(default_factory=list)
+    """(reading, whether it guesses and so counts for strong rules alone)."""
+    runs: list[tuple[str, str, int, int]] = field(default_factory=list)
+    """(view, decoded text, start, end of the encoded run): texts of their own inside the text."""
+    opaque: bool = False
+    """There is a long run that looks encoded or encrypted and decodes to nothing readable."""
+
+
+def build(text: str, probes: set[str]) -> Seen:
+    """Every view of `text` that its probes ask for."""
+    seen = Seen()
+    for name, pattern, reads in _REWRITES:
+        if name in probes:
+            reading = _rewrite("unescaped", text, pattern, reads)
+            if reading is not None:
+                seen.readings.append((reading, False))
+    for name, rewritten in (("words", _spelled), ("spaced", _spaced), ("broken", _broken)):
+        if name in probes:
+            reading = rewritten(text)
+            if reading is not None:
+                seen.readings.append((reading, True))
+    if "base64" in probes:
+        _decode(text, _BASE64, _from_base64, "base64", seen)
+    if "hex" in probes:
+        _decode(text, _HEX, _from_hex, "hex", seen)
+    return seen
+
+
+def _rewrite(view: str, text: str, pattern: re.Pattern[str], reads: Callable[[str], str]) -> Reading | None:
+    builder, done = Builder(view), 0
+    for match in pattern.finditer(text):
+        read = reads(match.group())
+        if read == match.group():
+            continue
+        builder.add(text[done : match.start()], done, match.start())
+        builder.add(read, match.start(), match.end())
+        done = match.end()
+    if not done:
+        return None
+    builder.add(text[done:], done, len(text))
+    return builder.reading()
+
+
+def _unescape(escape: str) -> str:
+    simple = {"n": "\n", "r": "\r", "t": "\t"}
+    body = escape[1:]
+    if body[0] in "uxU":
+        code = int(body[1:], 16)
+        # A lone half of a surrogate pair is no character; a planned pair only ever spells an emoji.
+        return "\ufffd" if code > 0x10FFFF or 0xD800 <= code <= 0xDFFF else chr(code)
+    return simple.get(body, body)
+
+
+def _percent(escape: str) -> str:
+    return bytes.fromhex(escape.replace("%", "")).decode("utf-8", "replace")
+
+
+_REWRITES: tuple[tuple[str, re.Pattern[str], Callable[[str], str]], ...] = (
+    ("escapes", _ESCAPE, _unescape),
+    ("html", _HTML, html.unescape),
+    ("percent", _PERCENT, _percent),
+)
+
+
+def _spelled(text: str) -> Reading | None:
+    """Runs of digit words (and single letters between them) as the number they spell."""
+    builder, done = Builder("words"), 0
+    for run in _SPELLED.finditer(text):
+        if len(_SPELLED_TOKEN.findall(run.group())) < 3:
+            continue
+        builder.add(text[done : run.start()], done, run.start())
+        for token in re.finditer(r"[^\W_]+", run.group()):
+            word = token.group()
+            start, end = run.start() + token.start(), run.start() + token.end()
+            digit = _DIGIT_WORDS.get(word.lower())
+            builder.add(word if digit is None else str(digit), start, end)
+        done = run.end()
+    return _rest(builder, text, done)
+
+
+def _rest(builder: Builder, text: str, done: int) -> Reading | None:
+    if not done:
+        return None
+    builder.add(text[done:], done, len(text))
+    return builder.reading()
+
+
+def _spaced(text: str) -> Reading | None:
+    """Runs in which one mark follows every character, without the mark."""
+    builder, done = Builder("spaced"), 0
+    for run in _SPACED.finditer(text):
+        builder.add(text[done : run.start()], done, run.start())
+        for offset in range(run.start(), run.end(), 2):
+            builder.add(text[offset], offset, offset + 1)
+        done = run.end()
+    return _rest(builder, text, done)
+
+
+def _broken(text: str) -> Reading | None:
+    """Without the line ends that stand inside a word or number."""
+    builder, done = Builder("broken"), 0
+    for gap in _BROKEN.finditer(text):
+        builder.add(text[done : gap.start()], done, gap.start())
+        done = gap.end()
+    return _rest(builder, text, done)
+
+
+def _decode(
+    text: str, pattern: re.Pattern[str], decode: Callable[[str], bytes | None], view: str, seen: Seen
+) -> None:
+    for run in pattern.finditer(text):
+        opened = False
+        for start, end in _parts(run):
+            data = decode(text[start:end])
+            read = _readable(data) if data else None
+            if read is not None:
+                seen.runs.append((view, read, start, end))
+                opened = True
+                if end == run.end() and start == run.start():
+                    break
+        seen.opaque = seen.opaque or (not opened and _opaque(run.group()))
+
+
+def _parts(run: re.Match[str]) -> Iterator[tuple[int, int]]:
+    """The run over all its lines, then, in case they do not belong together, each line."""
+    yield run.span()
+    if "\n" in run.group():
+        for line in re.finditer(r"[^\r\n]{12,}", run.group()):
+            yield run.start() + line.start(), run.start() + line.end()
+
+
+def _from_base64(run: str) -> bytes | None:
+    body = re.sub(r"[\r\n=]", "", run).replace("-", "+").replace("_", "/")
+    if len(body) % 4 == 1:
+        body = body[:-1]
+    try:
+        return base64.b64decode(body + "=" * (-len(body) % 4))
+    except binascii.Error:
+        return None
+
+
+def _from_hex(run: str) -> bytes | None:
+    try:
+        return bytes.fromhex(re.sub(r"[ :]", "", run))
+    except ValueError:
+        return None
+
+
+def _readable(data: bytes) -> str | None:
+    """The bytes as text, when they are text."""
+    sample = data[:64]
+    if sum(byte < 9 or 13 < byte < 32 or byte == 127 for byte in sample):  # control characters: not text
+        return None
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError:
+        return None
+    printable = sum(map(str.isprintable, text)) + sum(map(text.count, "\n\r\t"))
+    return text if printable >= 0.97 * len(text) and (len(data) >= 20 or text.isascii()) else None
+
+
+def _opaque(run: str) -> bool:
+    if len(run) < BLOB:
+        return False
+    sample = run[:4096]
+    bits = -sum(count / len(sample) * log2(count / len(sample)) for count in Counter(sample).values())
+    return bits > 5.2

@@ -1,0 +1,168 @@
+"""Walks over every string of a JSON document, in any field, keys included, and says what it cannot read.
+
+There is no list of fields to look at: a field nobody has heard of is walked like any other. What is listed is what can
+be read inside a `content` list; any other part there is unreadable.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from gateway.core.types import Json, Unreadable
+
+DEPTH = 64
+NODES = 400_000
+CHARACTERS = 8_000_000
+PAYLOAD = 4096
+"""How much of a string inside an unreadable part is still looked at: file names and URLs, not pixels."""
+
+_READABLE = frozenset(
+    {"text", "input_text", "output_text", "refusal", "summary_text", "reasoning", "reasoning_text", "thinking",
+     "tool_use", "tool_result", "tool_call", "function_call", "function_call_output"}
+)  # fmt: skip
+_PARTS = {
+    "image_url": "image", "input_image": "image", "image": "image", "image_file": "image", "output_image": "image",
+    "video_url": "image", "video": "image", "input_video": "image",
+    "input_audio": "audio", "audio": "audio", "output_audio": "audio", "audio_url": "audio",
+    "file": "file", "input_file": "file", "document": "file", "container_upload": "file", "file_url": "file",
+}  # fmt: skip
+_HANDLES = {"file_id": "file", "file_ids": "file", "file_data": "file", "attachments": "file"}
+"""Fields that point to content elsewhere, wherever they stand."""
+
+_KNOWN = frozenset(
+    {"messages", "role", "content", "model", "type", "text", "name", "id", "tools", "tool_calls", "tool_call_id", "function", "arguments",
+     "description", "parameters", "properties", "required", "enum", "items", "title", "default", "additionalProperties",
+     "strict", "stream", "stream_options", "include_usage", "temperature", "top_p", "n", "stop", "seed", "max_tokens",
+     "max_completion_tokens", "logprobs", "top_logprobs", "logit_bias", "presence_penalty", "frequency_penalty", "user",
+     "metadata", "response_format", "json_schema", "schema", "tool_choice", "parallel_tool_calls", "store", "prediction",
+     "modalities", "audio", "voice", "format", "input_audio", "data", "image_url", "url", "detail", "file", "file_id",
+     "file_data", "filename", "refusal", "reasoning_effort", "reasoning_content", "service_tier", "safety_identifier",
+     "prompt_cache_key", "web_search_options", "user_location", "functions", "function_call", "prompt", "input",
+     "annotations", "source", "parts", "verbosity", "extra_body", "system", "object", "string", "assistant", "tool",
+     "developer", "cache_control", "thinking", "instructions", "suffix", "anyOf", "oneOf", "allOf", "$ref", "$defs",
+     "attachments", "file_ids", "key", "value", "index", "minimum", "maximum", "pattern", "examples"}
+)  # fmt: skip
+"""Words of the API itself: as keys they are not scanned, and only they are spelled out in a path. A key from anywhere
+else is the user's text, so a path, which goes into logs and records, numbers it instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """One string to scan."""
+
+    path: str
+    text: str = field(repr=False)
+    label: str = field(default="", repr=False)
+    """The key it stands under, where that is not a word of the API: context for what the string means."""
+
+
+@dataclass(slots=True)
+class Walk:
+    texts: list[Text] = field(default_factory=list)
+    unreadable: list[Unreadable] = field(default_factory=list)
+    characters: int = 0
+    nodes: int = 0
+    full: bool = False
+
+
+def walk(document: Json) -> Walk:
+    """Every string and every long number of `document`."""
+    seen = Walk()
+    _visit(seen, document, "$", "", 0, math.inf)
+    return seen
+
+
+def _visit(seen: Walk, value: Json, path: str, label: str, depth: int, cap: float) -> None:
+    seen.nodes += 1
+    if seen.full:
+        return
+    if depth > DEPTH or seen.nodes > NODES:
+        seen.full = seen.nodes > NODES
+        seen.unreadable.append(Unreadable(path, "too_large" if seen.full else "too_deep"))
+    elif isinstance(value, str):
+        _text(seen, value, path, label, cap)
+    elif isinstance(value, Mapping):
+        _object(seen, value, path, depth, cap)
+    elif isinstance(value, list | tuple):
+        _list(seen, value, path, label, depth, cap)
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        _number(seen, value, path, label)
+    elif value is not None and not isinstance(value, bool):
+        seen.unreadable.append(Unreadable(path, "unknown_part"))  # no JSON: whoever built this knows what it is
+
+
+def _text(seen: Walk, text: str, path: str, label: str, cap: float) -> None:
+    if len(text) > cap:
+        text = text[: int(cap)]
+    seen.characters += len(text)
+    if seen.characters > CHARACTERS:
+        seen.full = True
+        seen.unreadable.append(Unreadable(path, "too_large"))
+    else:
+        seen.texts.append(Text(path, text, label))
+
+
+def _number(seen: Walk, value: float, path: str, label: str) -> None:
+    if -9_999_999 < value < 9_999_999 and isinstance(value, int):
+        if label:
+            _text(seen, str(value), path, label, math.inf)
+        return
+    try:
+        written = str(value) if isinstance(value, int) else format(value, ".17g")
+    except ValueError:  # an integer of more digits than Python writes out
+        seen.unreadable.append(Unreadable(path, "too_large"))
+        return
+    if len(written) > 5:
+        _text(seen, written, path, label, math.inf)
+
+
+def _object(seen: Walk, value: Mapping[Json, Json], path: str, depth: int, cap: float) -> None:
+    for index, (key, item) in enumerate(value.items()):
+        if key in _KNOWN:
+            inner, label = f"{path}.{key}", ""
+        else:
+            inner, label = f"{path}~value[{index}]", str(key)
+            _text(seen, label, f"{path}~key[{index}]", "", math.inf)
+        if item is None or item is True or item is False:
+            continue
+        if key == "content" and isinstance(item, list | tuple):
+            _parts(seen, item, inner, depth + 1)
+            continue
+        if key in _HANDLES and item:
+            seen.unreadable.append(Unreadable(inner, _HANDLES[key]))
+        elif key == "audio" and isinstance(item, Mapping) and "id" in item:
+            seen.unreadable.append(Unreadable(inner, "audio"))  # an earlier spoken answer, by reference
+        _visit(seen, item, inner, label, depth + 1, PAYLOAD if key in _HANDLES else cap)
+
+
+def _list(seen: Walk, items: list[Json] | tuple[Json, ...], path: str, label: str, depth: int, cap: float) -> None:
+    if 1 < len(items) <= 40 and all(type(item) is int for item in items):
+        _text(seen, " ".join(map(str, items)), path, label, math.inf)  # a number cut into numbers
+    for index, item in enumerate(items):
+        _visit(seen, item, f"{path}[{index}]", label, depth + 1, cap)
+
+
+def _parts(seen: Walk, items: list[Json] | tuple[Json, ...], path: str, depth: int) -> None:
+    for index, item in enumerate(items):
+        inner = f"{path}[{index}]"
+        reason = _reason(item)
+        if reason:
+            seen.unreadable.append(Unreadable(inner, reason))
+        _visit(seen, item, inner, "", depth + 1, PAYLOAD if reason else math.inf)
+
+
+def _reason(part: Json) -> str:
+    """Why a content part cannot be read; '' when it can."""
+    if isinstance(part, str):
+        return ""
+    if not isinstance(part, Mapping):
+        return "unknown_part"
+    named = part.get("type")
+    other = next((_PARTS[key] for key in part if key in _PARTS), "")
+    if named is None:
+        return other or ("" if isinstance(part.get("text"), str) else "unknown_part")
+    if not isinstance(named, str):
+        return "unknown_part"
+    return _PARTS.get(named) or other or ("" if named in _READABLE else "unknown_part")
