@@ -191,8 +191,8 @@ class Pipeline:
         trace = _Trace(request)
         try:
             seen: dict[Any, Any] = {}
-            assessment = await self.assess(request, seen, trace)
-            decision = self.decide(request, assessment, trace)
+            assessment = await self._assess(request, seen, trace)
+            decision = self._decide(request, assessment, trace)
             await self._record_decided(request, assessment, decision, trace)
             if decided is not None:
                 decided(decision)
@@ -214,38 +214,15 @@ class Pipeline:
 
     # -- assess and decide ---------------------------------------------------------------------------------------
 
-    async def assess(self, request: Request, seen: dict[Any, Any], trace: _Trace | None = None) -> Assessment:
-        """Every fact about the request. A detector that fails makes it unreadable, a scorer that fails unscored."""
-        began = time.perf_counter()
-        try:
-            scan = await self._parts.detector.scan(request.body, seen)
-        except Exception:  # noqa: BLE001 - a detector that breaks its promise not to raise must still mean "private"
-            scan = Scan(unreadable=(Unreadable("$", "detector_failed"),))
-        scored = time.perf_counter()
-        try:
-            score = await self._parts.scorer.score(request)
-        except Exception:  # noqa: BLE001 - unscored means that no permit on complexity holds: it stays
-            score = Score(gain=None)
-        if trace is not None:
-            trace.detect_ms, trace.score_ms = (scored - began) * 1000, _ms(scored)
-        return Assessment(
-            findings=scan.findings,
-            unreadable=scan.unreadable,
-            gain=score.gain,
-            gain_confidence=score.confidence,
-            language=score.language,
-            language_confidence=score.language_confidence,
-            needs=score.needs,
-            tokens=score.tokens,
-            pack=scan.pack,
-            scorer=score.scorer,
-        )
+    async def _assess(self, request: Request, seen: dict[Any, Any], trace: _Trace) -> Assessment:
+        assessment = await assess(self._parts.detector, self._parts.scorer, request, seen, trace)
+        trace.assessment = assessment
+        return assessment
 
-    def decide(self, request: Request, assessment: Assessment, trace: _Trace | None = None) -> Decision:
+    def _decide(self, request: Request, assessment: Assessment, trace: _Trace) -> Decision:
         began = time.perf_counter()
         decision = self._parts.policies.current().decide(request, assessment)
-        if trace is not None:
-            trace.assessment, trace.decision, trace.decide_ms = assessment, decision, _ms(began)
+        trace.decision, trace.decide_ms = decision, _ms(began)
         return decision
 
     # -- answer --------------------------------------------------------------------------------------------------
@@ -331,6 +308,7 @@ class Pipeline:
                     "number": trace.attempts,
                     "backend": spec.name,
                     "backend_digest": spec.digest,
+                    "wire": spec.wire,
                     "zone": str(spec.zone),
                     "host": spec.host,
                     "region": spec.region,
@@ -419,10 +397,12 @@ class Pipeline:
     async def _remember(
         self, key: str, tenant: str, kept: list[Chunk], local: bool, trace: _Trace, turn: Turn | None
     ) -> None:
-        if trace.complete and len(kept) < MAX_CACHED_CHUNKS and self._parts.cache is not None:
+        if not trace.complete or self._parts.cache is None:
+            return
+        if len(kept) < MAX_CACHED_CHUNKS:
             await self._parts.cache.put(key, tenant, kept, local=local)
-            if turn is not None:
-                turn.done()
+        if turn is not None:
+            turn.done()
 
     # -- evidence ------------------------------------------------------------------------------------------------
 
@@ -492,6 +472,36 @@ class Pipeline:
                 durable=False,
             )
         self._parts.observer.finished(outcome)
+
+
+async def assess(
+    detector: Detector, scorer: Scorer, request: Request, seen: dict[Any, Any], trace: _Trace | None = None
+) -> Assessment:
+    """Every fact about the request. A detector that fails makes it unreadable, a scorer that fails unscored."""
+    began = time.perf_counter()
+    try:
+        scan = await detector.scan(request.body, seen)
+    except Exception:  # noqa: BLE001 - a detector that breaks its promise not to raise must still mean "private"
+        scan = Scan(unreadable=(Unreadable("$", "detector_failed"),))
+    scored = time.perf_counter()
+    try:
+        score = await scorer.score(request)
+    except Exception:  # noqa: BLE001 - unscored means that no permit on complexity holds: it stays
+        score = Score(gain=None)
+    if trace is not None:
+        trace.detect_ms, trace.score_ms = (scored - began) * 1000, _ms(scored)
+    return Assessment(
+        findings=scan.findings,
+        unreadable=scan.unreadable,
+        gain=score.gain,
+        gain_confidence=score.confidence,
+        language=score.language,
+        language_confidence=score.language_confidence,
+        needs=score.needs,
+        tokens=score.tokens,
+        pack=scan.pack,
+        scorer=score.scorer,
+    )
 
 
 _REFUSALS: dict[str, type[GatewayError]] = {

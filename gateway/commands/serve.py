@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import signal
 import socket
 import sys
@@ -21,7 +20,7 @@ def run(args: argparse.Namespace) -> int:
     settings, folder = load_settings(config, host=args.host, port=args.port)
     listener = listen(settings.server.host, settings.server.port)
     try:
-        _set_up(settings, folder)
+        _set_up(settings)
         from gateway.telemetry import configure_logging
 
         configure_logging(settings.log.level, settings.log.format)
@@ -62,13 +61,14 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _set_up(settings: Settings, folder: Path) -> None:
+def _set_up(settings: Settings) -> None:
     """Build the engine and fetch the default model when they are missing: once, with progress, before serving."""
-    if settings.local.engine != "llama" or os.environ.get("GATEWAY_SETUP") == "never":
-        return
-    from gateway.setup import ensure_ready
+    if settings.local.engine == "llama":
+        from gateway.setup.ready import ensure_ready
+        from gateway.setup.screen import Screen
 
-    ensure_ready(settings.local.model, report=lambda line: print(line, file=sys.stderr, flush=True), base=folder)
+        screen = Screen(sys.stderr)
+        ensure_ready(settings.local.model, screen.report, screen.progress)
 
 
 def _has_uvloop() -> bool:

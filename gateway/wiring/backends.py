@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -40,22 +40,25 @@ class Remotes:
     """Names of the backends that need litellm imported before they can serve."""
 
 
+def configured(settings: Settings) -> tuple[Backend, ...]:
+    return (DEFAULT,) if settings.backends is None else settings.backends
+
+
 def build_remotes(settings: Settings, folder: Path) -> Remotes:
     """Everything off this host. Raises ConfigurationError."""
-    configured = (DEFAULT,) if settings.backends is None else settings.backends
     backends: dict[str, RemoteBackend] = {}
     stand_ins: list[str] = []
-    for backend in configured:
+    for backend in configured(settings):
         key = read_key(backend, folder)
         spec = spec_of(backend)
         if backend.wire == "canned" or (backend.api_key_env and key is None):
             if backend.wire != "canned":
                 _may_stand_in(backend, settings)
             stand_ins.append(backend.name)
-            backends[backend.name] = CannedRemote(spec)
+            backends[backend.name] = CannedRemote(replace(spec, wire="canned"))
         else:
             backends[backend.name] = _real(backend, spec, key, folder)
-    litellm = tuple(backend.name for backend in configured if backend.wire == "litellm")
+    litellm = tuple(backend.name for backend in configured(settings) if backend.wire == "litellm")
     return Remotes(backends, tuple(stand_ins), tuple(name for name in litellm if name not in stand_ins))
 
 
@@ -72,12 +75,13 @@ def _real(backend: Backend, spec: BackendSpec, key: SecretStr | None, folder: Pa
     if backend.wire == "litellm":
         from gateway.backends.litellm_remote import LiteLLMOptions, LiteLLMRemote
 
-        return LiteLLMRemote(
-            spec,
-            backend.model,
-            plain_key,
-            LiteLLMOptions(base_url=backend.base_url, extra=dict(backend.options), timeout_s=backend.read_timeout_s),
+        how = LiteLLMOptions(
+            api_base=backend.base_url,
+            connect_timeout_s=backend.connect_timeout_s,
+            read_timeout_s=backend.read_timeout_s,
+            extra=dict(backend.options),
         )
+        return LiteLLMRemote(spec, api_key=plain_key, options=how)
     endpoint = validate_endpoint(
         backend.name,
         backend.zone_,

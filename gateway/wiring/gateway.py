@@ -45,6 +45,7 @@ from gateway.score.scorer import LexicalScorer
 from gateway.settings import Settings
 from gateway.telemetry import Metrics, TelemetryObserver
 from gateway.wiring.backends import Remotes, build_remotes, names
+from gateway.wiring.catalogue import canned_spec
 from gateway.wiring.places import Places, places, secret
 
 
@@ -119,7 +120,7 @@ def build_local(settings: Settings, folder: Path) -> LocalBackend | None:
     if settings.local.engine == "off":
         return None
     if settings.local.engine == "canned":
-        return CannedLocal()
+        return CannedLocal(canned_spec(settings))
     from gateway.engine.catalogue import find
     from gateway.engine.local import LocalEngine
 
@@ -265,7 +266,7 @@ def _metrics(specs: list[BackendSpec], policies: FilePolicySource, detector: Sca
         version=__version__,
         backends=[spec.name for spec in specs],
         rules=_rules(policies),
-        kinds=detector.kinds,
+        kinds=(),
     )
     metrics.watch("audit_lag_records", "Records waiting for the disk", lambda: audit.status()["lag_records"])
     metrics.watch("audit_commit_age_seconds", "Since records last reached the disk", lambda: _age(audit))

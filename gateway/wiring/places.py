@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.core.errors import ConfigurationError
+from gateway.engine.places import cache_dir, share_dir
 from gateway.settings import Settings
-
-NAME = "slm-gateway"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +22,15 @@ class Places:
 
 
 def places(settings: Settings, folder: Path) -> Places:
-    audit = folder / settings.audit.dir
-    keys = folder / settings.audit.keys_dir if settings.audit.keys_dir else audit.parent / "keys"
+    audit, keys = audit_places(settings, folder)
     packs = folder / settings.detect.cache_dir if settings.detect.cache_dir else default_packs()
     return Places(find_policy(settings.policy.path, folder), audit, keys, packs)
+
+
+def audit_places(settings: Settings, folder: Path) -> tuple[Path, Path]:
+    """The audit folder and the folder of its keys."""
+    audit = folder / settings.audit.dir
+    return audit, folder / settings.audit.keys_dir if settings.audit.keys_dir else audit.parent / "keys"
 
 
 def find_policy(path: Path, folder: Path) -> Path:
@@ -49,15 +52,8 @@ def shipped_policies() -> Path:
 
 def default_packs() -> Path:
     """The pack that `make install` compiled into this environment, else one in the user's cache."""
-    shared = Path(sys.prefix) / "share" / NAME / "detect"
-    return shared if shared.is_dir() else _user_cache() / "detect"
-
-
-def _user_cache() -> Path:
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / NAME
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / NAME
+    shared = share_dir() / "detect"
+    return shared if shared.is_dir() else cache_dir() / "detect"
 
 
 def secret(path: Path) -> bytes:

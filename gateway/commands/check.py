@@ -1,0 +1,68 @@
+"""`gateway check POLICY`: is it valid, can every permit be reached, and do its cases come out as written."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import anyio
+
+from gateway.commands.situation import scanner, situation
+from gateway.core.errors import ConfigurationError
+
+
+def run(args: argparse.Namespace) -> int:
+    from gateway.policy.cases import CATALOGUE
+    from gateway.policy.check import check_policy
+
+    args.policy = None
+    here = situation(args)
+    # Cases name the backends of the test catalogue unless a configuration says which ones there are.
+    specs = here.specs if args.config else CATALOGUE
+    detector = scanner(here)
+    report = check_policy(args.file, specs, kinds=detector.kinds)
+    if report.errors:
+        raise ConfigurationError(_sentence(args.file, report.errors))
+    for text in report.warnings:
+        print(f"warning: {text}")
+    for text in report.unreachable:
+        print(f"unreachable: {text}")
+    cases = args.cases or args.file.with_suffix(".cases.yaml")
+    failed = anyio.run(_run_cases, args.file, cases, detector, specs) if _wanted(args, cases) else 0
+    ok = report.ok and not failed
+    print(f"{args.file}: {'ok' if ok else 'not ok'}")
+    return 0 if ok else 1
+
+
+def _wanted(args: argparse.Namespace, cases: Path) -> bool:
+    if cases.is_file():
+        return True
+    if args.cases:
+        raise ConfigurationError(f"there is no cases file {str(cases)!r}")
+    print(f"warning: no cases: {cases} does not exist; a policy without cases is a guess")
+    return False
+
+
+async def _run_cases(policy: Path, cases: Path, detector: Any, specs: Sequence[Any]) -> int:
+    from gateway.policy.cases import run_cases
+    from gateway.score.scorer import LexicalScorer
+
+    results = await run_cases(policy, cases, detector=detector, scorer=LexicalScorer(specs[0]), backends=specs)
+    failed = [result for result in results if not result.passed]
+    for result in failed:
+        print(f"FAILED {result.note}")
+        for difference in result.differences:
+            print(f"    {difference}")
+        for reason in result.decision.reasons if result.decision else ():
+            print(f"    because {reason}")
+    print(f"{len(results) - len(failed)} of {len(results)} cases pass")
+    return len(failed)
+
+
+def _sentence(path: Path, errors: Sequence[str]) -> str:
+    for error in errors[1:]:
+        print(error, file=sys.stderr)
+    return errors[0] if str(path) in errors[0] else f"{path}: {errors[0]}"

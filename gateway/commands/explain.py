@@ -1,0 +1,107 @@
+"""`gateway explain`: decide about one request without answering it, and say why."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from typing import Any
+
+import anyio
+
+from gateway.api.schema import parse_body
+from gateway.commands.situation import Situation, scanner, situation
+from gateway.core.errors import UnknownModel
+from gateway.core.types import Json, Principal, Request
+
+
+def run(args: argparse.Namespace) -> int:
+    here = situation(args)
+    explained = anyio.run(_explain, here, _request(args, here))
+    if args.json or not sys.stdout.isatty():
+        print(json.dumps(explained, indent=2, ensure_ascii=False))
+    else:
+        print("\n".join(_told(explained)))
+    return 0
+
+
+def _request(args: argparse.Namespace, here: Situation) -> Request:
+    """A chat body as a client would send it, or plain text as its only message."""
+    from gateway.wiring.backends import names
+
+    text = sys.stdin.read()
+    try:
+        given = json.loads(text)
+    except ValueError:
+        given = None
+    if not isinstance(given, dict) or "messages" not in given:
+        given = {"messages": [{"role": "user", "content": text.strip()}]}
+    given = {"model": "auto", **given, **({"model": args.model} if args.model else {})}
+    body = parse_body(json.dumps(given).encode())
+    meaning = names(here.settings, here.specs[0], here.specs[1:])
+    if (model := meaning.get(body["model"])) is None:
+        raise UnknownModel(f"model {body['model']!r} is not offered; known: {', '.join(sorted(meaning))}")
+    return Request(
+        id="explain",
+        principal=Principal(tenant=args.tenant),
+        model=model,
+        body=body,
+        local_only=model == "local",
+        received_at=time.time(),
+    )
+
+
+async def _explain(here: Situation, request: Request) -> dict[str, Json]:
+    from gateway.pipeline import assess
+    from gateway.policy.explain import explain
+    from gateway.policy.load import load_policy
+    from gateway.score.scorer import LexicalScorer
+
+    policy = load_policy(here.policy, here.specs)
+    assessment = await assess(scanner(here), LexicalScorer(here.specs[0]), request, {})
+    findings: list[Any] = [
+        {
+            "kind": finding.kind,
+            "category": finding.category,
+            "path": finding.place.path,
+            "confidence": finding.confidence,
+        }
+        for finding in assessment.findings
+    ]
+    explained = explain(policy, request, assessment)
+    return {
+        **explained["decision"],
+        "gain": assessment.gain,
+        "language": assessment.language,
+        "tokens": assessment.tokens,
+        "found": findings,
+        "unreadable": [{"path": part.path, "reason": part.reason} for part in assessment.unreadable],
+        **{name: explained[name] for name in ("policy", "permits", "forbids")},
+    }
+
+
+def _told(explained: dict[str, Any]) -> list[str]:
+    gain = explained["gain"]
+    lines = [
+        f"{explained['level']} → {explained['zone']} ({explained['backend']}) by rule {explained['rule']}",
+        f"  gain {gain:.2f} (0.5 = a remote model makes no difference)" if gain is not None else "  gain unknown",
+        f"  language {explained['language'] or 'unknown'}, about {explained['tokens']} tokens",
+        *(f"  found {finding['kind']} at {finding['path']}" for finding in explained["found"]),
+        *(f"  cannot read {part['path']}: {part['reason']}" for part in explained["unreadable"]),
+        *(f"  {reason}" for reason in explained["reasons"]),
+    ]
+    if explained["refusal"]:
+        lines.append(f"  refused ({explained['refusal']}): {explained['refusal_detail']}")
+    lines.append(f"  policy {explained['policy']['name']}")
+    for section in ("permits", "forbids"):
+        lines += [_rule(section[:-1], rule) for rule in explained[section]]
+    return lines
+
+
+def _rule(section: str, rule: dict[str, Any]) -> str:
+    conditions = "; ".join(
+        f"{condition['field']} {json.dumps(condition['want'])} (have {json.dumps(condition['have'])})"
+        for condition in rule["conditions"]
+    )
+    return f"  {section} {rule['name']} to {rule['zone']}: {'yes' if rule['matched'] else 'no'} - {conditions}"

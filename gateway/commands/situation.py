@@ -1,0 +1,79 @@
+"""What the deciding commands have in common: configuration, catalogue, policy, detectors, scorer, rows of input."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gateway.commands.serve import config_file
+from gateway.core.errors import ConfigurationError
+from gateway.core.types import BackendSpec
+from gateway.settings import Settings, load_settings
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    settings: Settings
+    folder: Path
+    specs: list[BackendSpec]
+    policy: Path
+
+
+def situation(args: argparse.Namespace) -> Situation:
+    """The configuration named (or the default one), its catalogue and its policy file. Opens nothing else."""
+    from gateway.wiring import find_policy
+    from gateway.wiring.catalogue import planned_specs
+
+    settings, folder = load_settings(config_file(args.config))
+    named: Path | None = getattr(args, "policy", None)
+    policy = find_policy(named, Path.cwd()) if named else find_policy(settings.policy.path, folder)
+    return Situation(settings, folder, planned_specs(settings), policy)
+
+
+def scanner(here: Situation) -> Any:
+    from gateway.detect import Scanner
+    from gateway.wiring.places import default_packs
+
+    packs = here.folder / here.settings.detect.cache_dir if here.settings.detect.cache_dir else default_packs()
+    return Scanner.load(cache_dir=packs, deadline_ms=here.settings.detect.deadline_ms)
+
+
+def rows(args: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    """Input as rows that hold `messages`: JSON lines from stdin, or all of stdin as one text."""
+    if not args.jsonl:
+        yield {"id": 1, "messages": [{"role": "user", "content": sys.stdin.read()}], "text": True}
+        return
+    for number, line in enumerate(sys.stdin, 1):
+        if line.strip():
+            yield _row(number, line)
+
+
+def _row(number: int, line: str) -> dict[str, Any]:
+    try:
+        row = json.loads(line)
+    except ValueError:
+        raise ConfigurationError(
+            f"line {number} is not JSON; each line is an object with id and text or messages"
+        ) from None
+    if not isinstance(row, dict) or not (isinstance(row.get("text"), str) or isinstance(row.get("messages"), list)):
+        raise ConfigurationError(f"line {number} needs a 'text' (string) or 'messages' (list)")
+    if not all(isinstance(message, dict) for message in row.get("messages", [])):
+        raise ConfigurationError(f"line {number}: every entry of 'messages' must be an object")
+    return {"id": number, **row}
+
+
+def document_of(row: dict[str, Any]) -> dict[str, Any]:
+    """What detectors read: `$.text` for a text row, the whole body without the id for a chat."""
+    if "messages" in row and row.get("text") is not True:
+        return {name: value for name, value in row.items() if name != "id"}
+    return {"text": row["text"] if isinstance(row.get("text"), str) else row["messages"][0]["content"]}
+
+
+def messages_of(row: dict[str, Any]) -> list[dict[str, Any]]:
+    messages: list[dict[str, Any]] = row.get("messages") or [{"role": "user", "content": row["text"]}]
+    return messages

@@ -1,0 +1,105 @@
+"""`gateway why REQUEST_ID`: what was decided, and the decision made again from the recorded facts."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from gateway.commands.serve import config_file
+from gateway.core.errors import ConfigurationError
+from gateway.core.types import BackendSpec, Json
+from gateway.settings import Settings, load_settings
+
+
+def run(args: argparse.Namespace) -> int:
+    from gateway.audit.lookup import find
+    from gateway.wiring.places import audit_places
+
+    settings, folder = load_settings(config_file(args.config))
+    directory, keys = audit_places(settings, folder)
+    if args.dir:
+        directory, keys = args.dir, args.dir.parent / "keys"
+    if not directory.is_dir():
+        raise ConfigurationError(f"there is no audit folder {str(directory)!r}; name it with --dir")
+    trail = find(directory, args.request)
+    if trail is None or trail.decided is None:
+        raise ConfigurationError(f"the audit log in {str(directory)!r} has no decision about request {args.request!r}")
+    again, note = _again(trail.decided, directory, keys, settings)
+    told: dict[str, Json] = {
+        "request_id": args.request,
+        "time": trail.decided["ts"],
+        "decided": trail.decided["facts"]["decision"],
+        "again": again,
+        "agrees": None if again is None else _agree(trail.decided["facts"]["decision"], again),
+        "note": note,
+        "attempts": [attempt["facts"] for attempt in trail.attempts],
+        "outcome": trail.outcome["facts"] if trail.outcome else None,
+    }
+    if args.json or not sys.stdout.isatty():
+        print(json.dumps(told, indent=2))
+    else:
+        print("\n".join(_lines(told)))
+    return 0
+
+
+def _again(
+    record: Mapping[str, Any], directory: Path, keys: Path, settings: Settings
+) -> tuple[dict[str, Json] | None, str]:
+    """The decision by the policy that was in force, if its copy lies beside the log and is what it was."""
+    from gateway.policy.explain import decision_to_json
+    from gateway.policy.load import load_policy
+    from gateway.policy.replay import replay
+    from gateway.wiring.catalogue import planned_specs
+
+    facts, decided = record["facts"], record["facts"]["decision"]
+    kept = directory / "policies" / f"{decided['policy_digest']}.yaml"
+    if not kept.is_file():
+        return None, "the policy that was in force is not kept beside the log, so it cannot be decided again"
+    policy = load_policy(kept, _specs(decided, planned_specs(settings)))
+    if policy.digest != decided["policy_digest"]:
+        return None, "the copy of the policy beside the log is not the policy that was in force"
+    tenant, note = _tenant(record["tenant"], keys, settings)
+    return decision_to_json(replay(policy, {**facts, "tenant": tenant})), note
+
+
+def _specs(decided: Mapping[str, Any], specs: list[BackendSpec]) -> list[BackendSpec]:
+    """The catalogue of the configuration. A backend that is gone since then shows as a difference."""
+    return specs
+
+
+def _tenant(pseudonym: str | None, keys: Path, settings: Settings) -> tuple[str, str]:
+    """The tenant behind the pseudonym: the operator's keys tell, an outsider's copy does not."""
+    from gateway.audit.keys import Keys
+
+    names = {"default", *(key.tenant for key in settings.auth.keys)}
+    try:
+        own = Keys.load(keys)
+    except ConfigurationError:
+        return "default", "without the log's keys the tenant is unknown; rules on tenants were not replayed"
+    found = next((name for name in sorted(names) if own.pseudonym("tenant", name) == pseudonym), None)
+    if found is None:
+        return "default", "the tenant is not in this configuration; rules on tenants were not replayed"
+    return found, ""
+
+
+def _agree(decided: Mapping[str, Any], again: Mapping[str, Any]) -> bool:
+    return all(decided[name] == again[name] for name in ("level", "zone", "backend", "rule", "refusal"))
+
+
+def _lines(told: Mapping[str, Any]) -> list[str]:
+    decided = told["decided"]
+    verdict = {True: "deciding again gives the same", False: "DECIDING AGAIN GIVES SOMETHING ELSE", None: told["note"]}
+    lines = [
+        f"{told['time']}  {told['request_id']}",
+        f"  {decided['level']} → {decided['zone']} ({decided['backend']}) by rule {decided['rule']}",
+        *(f"  {reason}" for reason in decided["reasons"]),
+        *(f"  sent to {attempt['backend']} ({attempt['host']}), {attempt['zone']}" for attempt in told["attempts"]),
+        f"  {verdict[told['agrees']]}",
+    ]
+    if told["outcome"]:
+        lines.append(f"  ended: {told['outcome']['outcome']}")
+    return lines
