@@ -56,7 +56,14 @@ WAYS_OUT: Mapping[tuple[str, ...], str] = MappingProxyType({
 
 def sentences(path: Path, error: ValidationError, document: Json) -> list[str]:
     """One sentence per mistake, those with a way out of their own first."""
-    told = [_sentence(path, detail, document) for detail in error.errors(include_url=False, include_context=False)]
+    details = error.errors(include_url=False, include_context=False)
+    # `at_least` where `at_most` belongs is one mistake, not also a missing `at_most`.
+    mistaken = {detail["loc"][:-1] for detail in details if detail["type"] == "extra_forbidden"}
+    told = [
+        _sentence(path, detail, document)
+        for detail in details
+        if not (detail["type"] == "missing" and len(detail["loc"]) > 1 and detail["loc"][:-1] in mistaken)
+    ]
     return [text for _, text in sorted(told, key=lambda pair: not pair[0])]
 
 

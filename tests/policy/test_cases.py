@@ -65,9 +65,7 @@ cases:
      ("want: {}\n    backends: [{name: far, zone: remote}]", "no backend of zone local")],
     ids=["misspelt", "no time", "no offset", "no place to stay"],
 )  # fmt: skip
-async def test_a_mistake_in_a_case_is_told(
-    field: str, wrong: str, tmp_path: Path, detector: Any, scorer: Any
-) -> None:
+async def test_a_mistake_in_a_case_is_told(field: str, wrong: str, tmp_path: Path, detector: Any, scorer: Any) -> None:
     cases = tmp_path / "x.cases.yaml"
     cases.write_text(
         f"cases:\n  - note: n\n    messages: [{{role: user, content: hi}}]\n    {field}\n", encoding="utf-8"

@@ -1,0 +1,95 @@
+"""`check` finds permits that let nothing out and spots that may not mean what their author thinks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gateway.policy.cases import CATALOGUE
+from gateway.policy.check import Report, check_policy
+
+
+def check(tmp_path: Path, text: str, kinds: tuple[str, ...] = ()) -> Report:
+    path = tmp_path / "p.yaml"
+    path.write_text("name: x\n" + text, encoding="utf-8")
+    return check_policy(path, CATALOGUE, kinds)
+
+
+OUT = "permit: [{name: out, zone: remote, when: {sensitivity: {at_most: internal}%s}%s}]\n"
+UNREACHABLE = {
+    "bounds that cross": (OUT % (", complexity: {at_least: 0.9, at_most: 0.5}", ""), "complexity cannot be"),
+    "tokens that cross": (OUT % (", tokens: {at_least: 9, at_most: 5}", ""), "tokens cannot be"),
+    "in and not in": (OUT % (", tenant: {in: [a], not_in: [a, b]}", ""), "tenant: every word"),
+    "needed and not": (OUT % (", needs: {any_of: [tools], none_of: [tools]}", ""), "needs: everything"),
+    "forbidden always": (OUT % ("", "") + "forbid: [{name: in, zone: private}]", "forbid 'in' always keeps"),
+    "forbidden at every level": (
+        OUT % ("", "") + "forbid: [{name: in, zone: remote, when: {sensitivity: {at_least: public}}}]", "forbid 'in'",
+    ),
+    "no backend to go to": (OUT % ("", ", to: [gone, house]"), "none of the backends under `to`"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "told"), UNREACHABLE.values(), ids=UNREACHABLE.keys())
+def test_a_permit_that_lets_nothing_out_is_reported(text: str, told: str, tmp_path: Path) -> None:
+    report = check(tmp_path, text)
+    assert not report.ok
+    assert len(report.unreachable) == 1
+    assert "permit 'out'" in report.unreachable[0]
+    assert told in report.unreachable[0]
+
+
+REACHABLE = {
+    "only public": "permit: [{name: out, zone: remote, when: {sensitivity: {at_most: public}}}]",
+    "one point": OUT % (", complexity: {at_least: 0.5, at_most: 0.5}", ""),
+    "one of two": OUT % (", tenant: {in: [a, b], not_in: [a]}", ""),
+    "forbidden further out": "permit: [{name: near, zone: private, when: {sensitivity: {at_most: internal}}}]\n"
+    "forbid: [{name: in, zone: remote}]",
+    "forbidden sometimes": OUT % ("", "") + "forbid: [{name: in, zone: remote, when: {tenant: {in: [a]}}}]",
+    "nothing found": OUT % (", kinds: {within: []}", ""),
+}
+
+
+@pytest.mark.parametrize("text", REACHABLE.values(), ids=REACHABLE.keys())
+def test_a_permit_that_some_request_can_use_is_not(text: str, tmp_path: Path) -> None:
+    assert check(tmp_path, text) == Report()
+
+
+def test_doubtful_spots_are_warnings(tmp_path: Path) -> None:
+    text = (
+        "permit: [{name: out, zone: remote, when: {sensitivity: {at_most: unknown}}, to: [large, gone]}]\n"
+        "allow: {reserved: true}\n"
+    )
+    report = check(tmp_path, text)
+    assert report.ok
+    assert [
+        part
+        for part in ("no backend 'gone'", "never goes to zone remote", "every documentation example")
+        if any(part in warning for warning in report.warnings)
+    ] == ["no backend 'gone'", "never goes to zone remote", "every documentation example"]
+
+
+def test_a_word_no_detector_knows_is_pointed_out_where_it_stands(tmp_path: Path) -> None:
+    text = """
+permit: [{name: out, zone: remote, when: {sensitivity: {at_most: internal}, kinds: {none_of: [ibn]}}}]
+forbid: [{name: in, zone: remote, when: {kinds: [iban, emial], distinct: {of: [person, crad], at_least: 2}}}]
+levels: {ibna: restricted, x: {when: {kinds: [iabn]}, raise_to: restricted}, person: restricted}
+allow: {reserved: [emali]}
+"""
+    report = check(tmp_path, text, kinds=("iban", "email"))
+    assert report.ok
+    assert [warning.split("'")[-2] for warning in report.warnings] == ["ibn", "emial", "crad", "ibna", "iabn", "emali"]
+
+
+def test_every_mistake_is_listed(tmp_path: Path) -> None:
+    report = check(tmp_path, "mode: monitor\nfloor: queue\n")
+    assert not report.ok
+    assert len(report.errors) == 2
+    assert check(tmp_path, "forbid: [{name: default, zone: remote}]").errors
+    assert check_policy(tmp_path / "gone.yaml", CATALOGUE).errors
+
+
+def test_a_zone_without_backends_is_pointed_out(tmp_path: Path) -> None:
+    path = tmp_path / "p.yaml"
+    path.write_text("name: x\n" + OUT % ("", ""), encoding="utf-8")
+    assert "no backend of zone remote yet" in check_policy(path, CATALOGUE[:1]).warnings[0]

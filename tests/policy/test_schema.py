@@ -1,0 +1,84 @@
+"""The schema for editors is current and agrees with what loads; deciding needs neither pydantic nor YAML."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, get_args
+
+import jsonschema
+import pytest
+from pydantic import BaseModel
+
+from gateway.core.types import CATEGORIES, Sensitivity
+from gateway.policy import document
+from gateway.policy.cases import CATALOGUE, run_cases
+from gateway.policy.check import Report, check_policy
+from gateway.policy.levels import DEFAULT_CATEGORIES
+from gateway.policy.schema import (
+    Case,
+    Category,
+    ForbidWhen,
+    Level,
+    PermitWhen,
+    PolicyFile,
+    RaiseWhen,
+    Want,
+    json_schema,
+)
+
+POLICIES = Path(__file__).parents[2] / "policies"
+
+
+def test_the_schema_beside_the_policies_is_current() -> None:
+    written = (POLICIES / "schema.json").read_text(encoding="utf-8")
+    assert written == json_schema(), "run: python -m gateway.policy.schema > policies/schema.json"
+
+
+def test_every_word_of_the_core_is_known_to_schema_and_table() -> None:
+    assert set(get_args(Category)) == CATEGORIES == set(DEFAULT_CATEGORIES)
+    assert get_args(Level) == tuple(str(level) for level in Sensitivity)
+
+
+@pytest.mark.parametrize("name", ["default", "earned", "strict"])
+def test_a_shipped_policy_is_valid_for_editors_too(name: str) -> None:
+    schema = document.read(POLICIES / "schema.json")
+    jsonschema.validate(document.read(POLICIES / f"{name}.yaml"), schema)
+
+
+def test_an_editor_sees_a_lower_bound_in_a_permit_as_an_error() -> None:
+    schema = document.read(POLICIES / "schema.json")
+    permit = {"name": "a", "zone": "remote", "when": {"sensitivity": {"at_least": "internal"}}}
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({"name": "x", "permit": [permit]}, schema)
+
+
+def test_deciding_needs_neither_pydantic_nor_yaml_nor_a_loop() -> None:
+    code = (
+        "import sys, gateway.policy.evaluate, gateway.policy.replay, gateway.policy.explain;"
+        "print({'pydantic', 'yaml', 'anyio', 'asyncio', 'structlog'} & set(sys.modules))"
+    )
+    said = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert said.stdout.strip() == "set()"
+
+
+README = (POLICIES / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"^```yaml\n(.*?)^```", README, flags=re.DOTALL | re.MULTILINE)
+
+
+@pytest.mark.anyio
+async def test_the_policy_and_the_case_that_the_guide_shows_work(tmp_path: Path, detector: Any, scorer: Any) -> None:
+    policy, cases = tmp_path / "research.yaml", tmp_path / "research.cases.yaml"
+    policy.write_text(BLOCKS[0], encoding="utf-8")
+    cases.write_text(BLOCKS[1], encoding="utf-8")
+    assert check_policy(policy, CATALOGUE) == Report()
+    (result,) = await run_cases(policy, cases, detector=detector, scorer=scorer)
+    assert result.differences == ()
+
+
+@pytest.mark.parametrize("model", [PermitWhen, ForbidWhen, RaiseWhen, Want, Case, PolicyFile], ids=lambda m: m.__name__)
+def test_the_guide_mentions_every_field(model: type[BaseModel]) -> None:
+    words = set(re.findall(r"[a-z_]+", README))
+    assert set(model.model_fields) - words == set()

@@ -1,0 +1,389 @@
+"""What is true of every policy, whatever its author wrote and whatever was found: promise P3 and its neighbours."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from gateway.core.errors import EgressDenied
+from gateway.core.release import Released, release
+from gateway.core.types import (
+    CATEGORIES,
+    Assessment,
+    BackendSpec,
+    Decision,
+    Finding,
+    Needs,
+    Outgoing,
+    Place,
+    Principal,
+    Receipt,
+    Request,
+    Scan,
+    Sensitivity,
+    Unreadable,
+    Zone,
+)
+from gateway.policy import selectors
+from gateway.policy.assemble import assemble
+from gateway.policy.evaluate import CompiledPolicy
+from gateway.policy.explain import explain
+from gateway.policy.facts import Catalogue
+from gateway.policy.load import digest
+from gateway.policy.replay import facts_of, replay
+from gateway.policy.schema import PolicyFile
+
+# Few words, so that rules and facts meet often.
+LEVELS = ["public", "internal", "confidential", "restricted", "unknown"]
+SOME_CATEGORIES = ["person", "contact", "financial", "secret", "health"]
+KINDS = ["iban", "email", "payment_card", "name", "date"]
+TENANTS = ["default", "research"]
+WORDS = ["a", "b"]
+LANGUAGES = ["en", "it"]
+NEEDS = ["image", "tools", "schema", "logprobs"]
+NUMBERS = [0.0, 0.3, 0.5, 0.55, 0.8, 1.0]
+NAMES = ["auto", "small", "house", "shed", "large", "eu", "elsewhere"]
+
+
+def some(words: list[str]) -> st.SearchStrategy[list[str]]:
+    return st.lists(st.sampled_from(words), min_size=1, max_size=3, unique=True)
+
+
+def fields(**optional: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
+    return st.fixed_dictionaries({}, optional=optional)
+
+
+def one_of(words: list[str]) -> st.SearchStrategy[dict[str, Any]]:
+    return fields(**{"in": some(words), "not_in": some(words)}).filter(bool)
+
+
+def bounds(numbers: list[Any]) -> st.SearchStrategy[dict[str, Any]]:
+    return fields(at_least=st.sampled_from(numbers), at_most=st.sampled_from(numbers)).filter(bool)
+
+
+SHARED: dict[str, st.SearchStrategy[Any]] = {
+    "complexity": bounds(NUMBERS),
+    "rank": bounds(NUMBERS),
+    "tokens": bounds([1, 100, 1000]),
+    "tenant": one_of(TENANTS),
+    "role": one_of(WORDS),
+    "tag": one_of(WORDS),
+    "purpose": one_of(WORDS),
+    "model": one_of(NAMES),
+    "language": one_of(LANGUAGES),
+    "named": st.booleans(),
+    "beyond_local": st.booleans(),
+    "needs": fields(any_of=some(NEEDS), none_of=some(NEEDS)).filter(bool),
+    "time": st.just({"hours": "08:00-18:00", "days": ["mon", "tue", "wed", "thu", "fri"], "tz": "Europe/Rome"}),
+}
+
+
+@st.composite
+def whens(draw: st.DrawFn, own: dict[str, st.SearchStrategy[Any]]) -> dict[str, Any]:
+    """Few selectors at a time: a rule with ten conditions never holds and shows nothing."""
+    chosen = draw(st.lists(st.sampled_from([*own, *SHARED]), max_size=2, unique=True))
+    return {name: draw({**SHARED, **own}[name]) for name in chosen}
+
+
+def upper(words: list[str]) -> st.SearchStrategy[dict[str, Any]]:
+    return fields(within=st.lists(st.sampled_from(words), max_size=3, unique=True), none_of=some(words)).filter(bool)
+
+
+PERMIT_WHEN = st.tuples(
+    st.sampled_from(LEVELS),
+    whens({
+        "kinds": upper(KINDS),
+        "categories": upper(SOME_CATEGORIES),
+        "distinct": st.fixed_dictionaries({"of": some(KINDS + SOME_CATEGORIES), "at_most": st.integers(0, 3)}),
+    }),
+).map(lambda pair: {"sensitivity": {"at_most": pair[0]}, **pair[1]})  # fmt: skip
+
+FORBID_WHEN = whens({
+    "sensitivity": st.sampled_from(LEVELS).map(lambda level: {"at_least": level}),
+    "kinds": some(KINDS),
+    "categories": some(SOME_CATEGORIES) | some(SOME_CATEGORIES).map(lambda words: {"any_of": words}),
+    "distinct": st.fixed_dictionaries({"of": some(KINDS + SOME_CATEGORIES), "at_least": st.integers(1, 4)}),
+    "min_confidence": st.sampled_from(NUMBERS),
+}).filter(lambda when: "min_confidence" not in when or {"kinds", "categories", "distinct"} & set(when))  # fmt: skip
+
+ZONES = st.sampled_from(["private", "remote", "remote"])
+TO = {"private": ["house", "shed", "gone"], "remote": ["large", "eu", "house", "gone"]}
+
+
+@st.composite
+def permits(draw: st.DrawFn) -> dict[str, Any]:
+    zone = draw(ZONES)
+    optional = draw(fields(to=some(TO[zone]), fallback=st.sampled_from(["local", "none"]), cache=st.booleans()))
+    return {"zone": zone, "when": draw(PERMIT_WHEN), **optional}
+
+
+LEVEL_ENTRIES = st.dictionaries(
+    st.sampled_from(KINDS + SOME_CATEGORIES), st.sampled_from(["internal", "confidential", "restricted"]), max_size=3
+)
+RAISES = st.lists(
+    st.fixed_dictionaries({
+        "when": fields(
+            kinds=some(KINDS),
+            categories=some(SOME_CATEGORIES),
+            min_count=st.integers(1, 3),
+            near=some(WORDS),
+            distinct=st.fixed_dictionaries({"of": some(KINDS + SOME_CATEGORIES), "at_least": st.integers(1, 4)}),
+        ).filter(bool),
+        "raise_to": st.sampled_from(["confidential", "restricted"]),
+    }),
+    max_size=2,
+)  # fmt: skip
+
+
+@st.composite
+def files(draw: st.DrawFn) -> dict[str, Any]:
+    raises = {f"raise-{number}": entry for number, entry in enumerate(draw(RAISES))}
+    return {
+        "name": "random",
+        "permit": [
+            {"name": f"p{number}", **rule}
+            for number, rule in enumerate(draw(st.lists(permits(), min_size=1, max_size=4)))
+        ],
+        "forbid": [
+            {"name": f"f{number}", "zone": draw(ZONES), "when": when}
+            for number, when in enumerate(draw(st.lists(FORBID_WHEN, max_size=2)))
+        ],
+        "levels": draw(LEVEL_ENTRIES) | raises,
+        **draw(
+            fields(
+                floor=st.sampled_from(["refuse", "notice"]),
+                unmet_wish=st.sampled_from(["answer", "refuse"]),
+                allow=st.fixed_dictionaries({"reserved": st.just(True) | some(KINDS)}),
+            )
+        ),
+    }  # fmt: skip
+
+
+ABILITIES = st.fixed_dictionaries({
+    "images": st.booleans(),
+    "tools": st.booleans(),
+    "logprobs": st.booleans(),
+    "context": st.sampled_from([0, 500]),
+    "languages": st.sampled_from([frozenset(), frozenset({"en"})]),
+})  # fmt: skip
+SPECS = [
+    ("small", Zone.LOCAL),
+    ("house", Zone.PRIVATE),
+    ("shed", Zone.PRIVATE),
+    ("large", Zone.REMOTE),
+    ("eu", Zone.REMOTE),
+]
+CATALOGUES = st.tuples(*(ABILITIES for _ in SPECS)).map(
+    lambda all_: tuple(
+        BackendSpec(name, zone, "canned", "m", **able) for (name, zone), able in zip(SPECS, all_, strict=True)
+    )
+)
+
+
+def compiled(content: dict[str, Any], backends: tuple[BackendSpec, ...]) -> CompiledPolicy:
+    file = PolicyFile.model_validate(content)
+    assert list(selectors.empty(file)) == []
+    return assemble(file, Catalogue(backends), digest(file), ())
+
+
+POLICIES = st.builds(compiled, files(), CATALOGUES)
+
+ODD = st.sampled_from([float("nan"), float("inf"), -1.0, 2.0])
+FINDINGS = st.builds(
+    Finding,
+    detector=st.just("any"),
+    kind=st.sampled_from(KINDS),
+    category=st.sampled_from(SOME_CATEGORIES) | st.sampled_from(sorted(CATEGORIES)) | st.just("new"),
+    confidence=st.sampled_from(NUMBERS) | ODD,
+    place=st.just(Place("$.messages[0].content", 0, 1)),
+    value_id=st.integers(0, 4),
+    near=st.frozensets(st.sampled_from(WORDS)),
+    reserved=st.booleans(),
+)
+UNREADABLE = st.builds(
+    Unreadable, path=st.just("$"), reason=st.sampled_from(["image", "audio", "file", "unknown_part", "deadline"])
+)
+ASSESSMENTS = st.builds(
+    Assessment,
+    findings=st.lists(FINDINGS, max_size=3).map(tuple),
+    unreadable=st.lists(UNREADABLE, max_size=1).map(tuple) | st.just(()),
+    gain=st.none() | st.sampled_from(NUMBERS) | ODD,
+    rank=st.none() | st.sampled_from(NUMBERS) | ODD,
+    language=st.sampled_from([None, *LANGUAGES, ""]),
+    language_confidence=st.sampled_from([0.0, 0.49, 0.5, 1.0, float("nan")]),
+    needs=st.builds(Needs, image=st.booleans(), tools=st.booleans(), context=st.sampled_from([0, 100, 1000])),
+    tokens=st.sampled_from([0, 20, 2000]),
+)
+REQUESTS = st.builds(
+    Request,
+    id=st.just("r1"),
+    principal=st.builds(
+        Principal,
+        tenant=st.sampled_from(TENANTS),
+        roles=st.frozensets(st.sampled_from(WORDS)),
+        tags=st.frozensets(st.sampled_from(WORDS)),
+        public=st.booleans(),
+        purpose=st.sampled_from([None, *WORDS]),
+    ),
+    model=st.sampled_from(NAMES),
+    body=st.just({"messages": []}),
+    at_least=st.none() | st.sampled_from(list(Sensitivity)),
+    local_only=st.sampled_from([False, False, False, True]),
+    received_at=st.sampled_from([0.0, 1_795_000_000.0, 1_795_050_000.5, 1e300, float("nan")]),
+)
+
+often = settings(max_examples=250, deadline=None)
+many = settings(max_examples=120, deadline=None)
+
+
+def outside(decision: Decision) -> set[tuple[str, str | None]]:
+    """The ways off this host. LOCAL is no way out: a request that is kept in gains it and loses the others."""
+    return {(way.backend, way.transform) for way in decision.allowed if way.zone is not Zone.LOCAL}
+
+
+def no_further_out(after: Decision, before: Decision) -> None:
+    assert outside(after) <= outside(before)
+    assert after.zone <= before.zone
+    assert after.level >= before.level
+
+
+@often
+@given(POLICIES, REQUESTS, ASSESSMENTS, st.lists(FINDINGS, min_size=1, max_size=6))
+def test_one_finding_more_never_moves_a_request_outward(
+    policy: CompiledPolicy, request: Request, assessment: Assessment, further: list[Finding]
+) -> None:
+    before = policy.decide(request, assessment)
+    for finding in further:
+        assessment = replace(assessment, findings=(*assessment.findings, finding))
+        after = policy.decide(request, assessment)
+        no_further_out(after, before)
+        before = after
+
+
+@many
+@given(POLICIES, REQUESTS, ASSESSMENTS, UNREADABLE)
+def test_one_unreadable_part_more_never_moves_a_request_outward(
+    policy: CompiledPolicy, request: Request, assessment: Assessment, part: Unreadable
+) -> None:
+    more = replace(assessment, unreadable=(*assessment.unreadable, part))
+    no_further_out(policy.decide(request, more), policy.decide(request, assessment))
+
+
+@many
+@given(POLICIES, REQUESTS, ASSESSMENTS, st.sampled_from(list(Sensitivity)))
+def test_a_client_that_raises_the_level_never_moves_its_request_outward(
+    policy: CompiledPolicy, request: Request, assessment: Assessment, level: Sensitivity
+) -> None:
+    before = request.at_least
+    raised = replace(request, at_least=level if before is None else max(level, before))
+    no_further_out(policy.decide(raised, assessment), policy.decide(request, assessment))
+
+
+@many
+@given(files(), CATALOGUES, REQUESTS, ASSESSMENTS, st.randoms(use_true_random=False))
+def test_the_order_of_rules_and_findings_changes_nothing(
+    content: dict[str, Any], backends: tuple[BackendSpec, ...], request: Request, assessment: Assessment, random: Any
+) -> None:
+    before = compiled(content, backends).decide(request, assessment)
+    shuffled = dict(content)
+    for section in ("permit", "forbid"):
+        shuffled[section] = random.sample(content[section], len(content[section]))
+    shuffled["levels"] = dict(random.sample(list(content["levels"].items()), len(content["levels"])))
+    findings = tuple(random.sample(assessment.findings, len(assessment.findings)))
+    after = compiled(shuffled, backends).decide(request, replace(assessment, findings=findings))
+    assert replace(after, policy_digest="") == replace(before, policy_digest="")
+
+
+@many
+@given(POLICIES, REQUESTS, ASSESSMENTS)
+def test_what_is_not_known_never_opens_a_way(policy: CompiledPolicy, request: Request, assessment: Assessment) -> None:
+    forgotten = replace(assessment, gain=None, rank=None, tokens=0, language=None, language_confidence=0.0)
+    known = policy.decide(request, assessment)
+    unknown = policy.decide(request, forgotten)
+    # A backend may be able to serve a request once nobody knows the language; a permit may not come to hold.
+    speaks_all = all(not spec.languages for spec in policy.catalogue.backends)
+    assume(speaks_all or assessment.language is None)
+    assert outside(unknown) <= outside(known)
+
+
+@many
+@given(POLICIES, REQUESTS, ASSESSMENTS)
+def test_what_could_not_be_read_never_goes_to_the_remote(
+    policy: CompiledPolicy, request: Request, assessment: Assessment
+) -> None:
+    decision = policy.decide(request, replace(assessment, unreadable=(Unreadable("$", "deadline"),)))
+    assert decision.level is Sensitivity.UNKNOWN
+    assert all(way.zone is not Zone.REMOTE for way in decision.allowed)
+
+
+@many
+@given(POLICIES, REQUESTS, ASSESSMENTS)
+def test_what_is_decided_local_cannot_be_released(
+    policy: CompiledPolicy, request: Request, assessment: Assessment
+) -> None:
+    decision = policy.decide(request, assessment)
+    for backend in policy.catalogue.backends:
+        if decision.zone is Zone.LOCAL:
+            with pytest.raises(EgressDenied):
+                _release(request, decision, backend)
+        elif decision.allows(backend.name) and backend.zone is not Zone.LOCAL:
+            assert _release(request, decision, backend).backend is backend
+
+
+def _release(request: Request, decision: Decision, backend: BackendSpec) -> Released:
+    return release(
+        request,
+        decision,
+        backend=backend,
+        outgoing=Outgoing(backend.name, {}),
+        scan=Scan(),
+        receipt=Receipt(1, request.id, "attempt"),
+    )
+
+
+@many
+@given(POLICIES, REQUESTS, ASSESSMENTS)
+def test_a_decision_agrees_with_itself(policy: CompiledPolicy, request: Request, assessment: Assessment) -> None:
+    decision = policy.decide(request, assessment)
+    assert decision == policy.decide(request, assessment)
+    zones = [way.zone for way in decision.allowed]
+    assert zones == sorted(zones, reverse=True)
+    assert sum(count for _, count in decision.considered) == len(assessment.findings)
+    if decision.refusal is not None:
+        assert (decision.zone, decision.allowed, bool(decision.refusal_detail)) == (Zone.LOCAL, (), True)
+    else:
+        first = decision.allowed[0]
+        assert (first.backend, first.zone, first.rule) == (decision.backend, decision.zone, decision.rule)
+        assert len({way.backend for way in decision.allowed}) == len(decision.allowed)
+        for way in decision.allowed:
+            assert policy.catalogue.by_name[way.backend].can(assessment.needs) is None
+    if request.local_only:
+        assert decision.zone is Zone.LOCAL
+
+
+@many
+@given(POLICIES, REQUESTS, ASSESSMENTS)
+def test_a_decision_can_be_made_again_from_its_recorded_facts(
+    policy: CompiledPolicy, request: Request, assessment: Assessment
+) -> None:
+    recorded = json.loads(json.dumps(facts_of(request, assessment), allow_nan=False))
+    assert replay(policy, recorded) == policy.decide(request, assessment)
+
+
+@settings(max_examples=150, deadline=None)
+@given(POLICIES, REQUESTS, ASSESSMENTS)
+def test_an_explanation_is_json_and_agrees_with_the_decision(
+    policy: CompiledPolicy, request: Request, assessment: Assessment
+) -> None:
+    told = json.loads(json.dumps(explain(policy, request, assessment), allow_nan=False))
+    decision = policy.decide(request, assessment)
+    assert told["decision"]["zone"] == str(decision.zone)
+    for rule in told["permits"]:
+        assert rule["matched"] == all(condition["holds"] is True for condition in rule["conditions"])
+    for rule in told["forbids"]:
+        assert rule["matched"] == all(condition["holds"] is not False for condition in rule["conditions"])
