@@ -27,8 +27,9 @@ help:  ## list these targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 install: $(READY)  ## set up .venv: dependencies, llama.cpp, the default model, the detector pack
+	@echo "Installed in $(VENV): 'make run' starts the gateway."
 
-run: install  ## start the gateway on 127.0.0.1:8080 (ARGS="--config gateway.yaml")
+run: $(READY)  ## start the gateway on 127.0.0.1:8080 (ARGS="--config gateway.yaml")
 	@exec $(BIN)/gateway serve $(ARGS)
 
 test: dev $(NEWEST)/done  ## run the tests (ARGS="tests/policy -k permit")
@@ -44,13 +45,13 @@ lint: $(DONE)/dev  ## check style, layers, YAML and what may not be committed
 types: $(DONE)/dev  ## check the types (mypy, strict)
 	$(BIN)/mypy
 
-bench: install  ## measure the overhead beside LiteLLM proxy and nginx (ARGS=--quick)
+bench: $(READY)  ## measure the overhead beside LiteLLM proxy and nginx (ARGS=--quick)
 	$(BIN)/python -m bench.overhead $(ARGS)
 
 docs: dev  ## check the documentation: links, commands, settings, examples
 	$(BIN)/python -m pytest tests/docs $(ARGS)
 
-soak: install  ## load the gateway for a while and watch memory and files (ARGS="--minutes 30")
+soak: $(READY)  ## load the gateway for a while and watch memory and files (ARGS="--minutes 30")
 	$(BIN)/python -m bench.soak $(ARGS)
 
 format: $(DONE)/dev  ## format the code and repair what the linter can

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
+
 from gateway.settings import load_settings
 
 SERVICES = ["gateway", "valkey", "pool"]
