@@ -6,13 +6,18 @@ import argparse
 import signal
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import anyio
 
 from gateway.core.errors import ConfigurationError
 from gateway.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    import uvicorn
 
 
 def run(args: argparse.Namespace) -> int:
@@ -86,7 +91,7 @@ async def _serve(settings: Settings, folder: Path, listener: socket.socket, quie
 
     tls = settings.server.tls
     async with open_gateway(settings, folder) as gateway:
-        server = uvicorn.Server(
+        server = _server(
             uvicorn.Config(
                 gateway.app,
                 log_config=None,
@@ -101,7 +106,7 @@ async def _serve(settings: Settings, folder: Path, listener: socket.socket, quie
             )
         )
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(_reload_on_hangup, gateway.reload_policy)
+            tasks.start_soon(_obey_signals, server, gateway.reload_policy)
             if not quiet:
                 from gateway.commands.banner import banner
 
@@ -110,7 +115,26 @@ async def _serve(settings: Settings, folder: Path, listener: socket.socket, quie
             tasks.cancel_scope.cancel()
 
 
-async def _reload_on_hangup(reload: Callable[[], None]) -> None:
-    with anyio.open_signal_receiver(signal.SIGHUP) as hangups:
-        async for _ in hangups:
-            reload()
+def _server(config: uvicorn.Config) -> uvicorn.Server:
+    import uvicorn
+
+    class Server(uvicorn.Server):
+        """uvicorn raises a signal again once it has stopped, which would end the process before the audit log is
+        closed; here signals only ask it to stop."""
+
+        @contextmanager
+        def capture_signals(self) -> Iterator[None]:
+            yield
+
+    return Server(config)
+
+
+async def _obey_signals(server: uvicorn.Server, reload: Callable[[], None]) -> None:
+    """SIGTERM or SIGINT: finish what runs; once more: now. SIGHUP: look at the policy file."""
+    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
+        async for number in signals:
+            if number == signal.SIGHUP:
+                reload()
+            else:
+                server.force_exit = server.should_exit
+                server.should_exit = True
