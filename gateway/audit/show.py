@@ -78,11 +78,8 @@ def row(record: Mapping[str, Json]) -> str:
     facts = facts if isinstance(facts, dict) else {}
     first = [str(facts[key]) for key in ("level", "zone", "backend", "rule", "outcome") if facts.get(key)]
     rest = [f"{key}={_short(value)}" for key, value in facts.items() if key not in _LEFT_OUT]
-    request = record.get("request_id") or "-"
-    return _printable(
-        f"{record.get('seq', '?'):>8}  {record.get('ts', '?'):24}  {record.get('event', '?'):10}  {request:24}  "
-        + " ".join([*first, *rest])
-    )
+    seq, ts, event, request = (str(record.get(key) or "-") for key in ("seq", "ts", "event", "request_id"))
+    return _printable(f"{seq:>8}  {ts:24}  {event:10}  {request:24}  {' '.join([*first, *rest])}")
 
 
 def _short(value: Json) -> str:

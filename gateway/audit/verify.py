@@ -14,9 +14,10 @@ from pathlib import Path
 import orjson
 
 from gateway.audit import head as heads
+from gateway.audit.diagnose import Position, Problem, at, beyond, cut_off, misplaced
 from gateway.audit.head import Head
 from gateway.audit.keys import PublicKey
-from gateway.audit.record import NO_PREVIOUS, Link, digest, link
+from gateway.audit.record import link
 from gateway.audit.segments import PUBLIC_KEY, RawLine, lines, segments
 from gateway.core.errors import ConfigurationError
 
@@ -56,13 +57,6 @@ class Verification:
         return f"ok: {self.records} records, signed until {self.signed_at} by {source} {self.fingerprint}"
 
 
-class _Problem(Exception):
-    def __init__(self, kind: str, sequence: int | None, sentence: str) -> None:
-        super().__init__(sentence)
-        self.kind = kind
-        self.sequence = sequence
-
-
 def verify(directory: Path, public_key: bytes | None = None, checkpoint: bytes | None = None) -> Verification:
     """Check every record against its neighbours and the signed head.
 
@@ -75,14 +69,16 @@ def verify(directory: Path, public_key: bytes | None = None, checkpoint: bytes |
     if not segments(directory) and not (directory / heads.NAME).exists():
         raise ConfigurationError(f"no audit log at {str(directory)!r}: neither segments nor a head")
     walk = _Walk(directory, _key(directory, public_key))
-    problem: _Problem | None = None
+    problem: Problem | None = None
     try:
         walk.check(checkpoint)
-    except _Problem as found:
+    except Problem as found:
         problem = found
+    except OSError as error:
+        raise ConfigurationError(f"the audit log at {str(directory)!r} cannot be read: {error.strerror}") from None
     return Verification(
         ok=problem is None,
-        records=walk.seq,
+        records=walk.position.seq,
         problem=str(problem) if problem else None,
         kind=problem.kind if problem else None,
         sequence=problem.sequence if problem else None,
@@ -107,32 +103,25 @@ class _Walk:
     def __init__(self, directory: Path, key: PublicKey) -> None:
         self.directory = directory
         self.key = key
-        self.seq = 0
+        self.position = Position(directory)
         self.signed_at = ""
-        self._last = NO_PREVIOUS
-        self._where = "the start of the log"
 
     def check(self, checkpoint: bytes | None) -> None:
         target = self._head()
         kept = self._kept(checkpoint)
         renewed = 0
         for line in self._lines():
-            if self.seq == target.seq:  # all that this head signs is checked; what comes needs a newer one
+            if self.position.seq == target.seq:  # all that this head signs is checked; what comes needs a newer one
                 if renewed == 2:  # the log grows while we read: no need to chase it for ever
                     break
                 target, renewed = self._newer(target, line), renewed + 1
                 if not line.whole:
                     continue  # it was being written; it comes again
             self._step(line, target)
-            for head, kind in ((target, "altered"), (kept, "rolled_back")):
-                if head is not None and self.seq == head.seq and self._last != head.digest:
-                    raise _Problem(kind, self.seq, f"record {self.seq} was altered: {_NAMES[kind]} signs another")
-        if self.seq < target.seq:
-            raise self._cut_off(target)
-        if kept is not None and self.seq < kept.seq:
-            raise _Problem(
-                "rolled_back", self.seq + 1, f"the checkpoint signs {kept.seq} records, the log has {self.seq}"
-            )
+            self._compare(target, "altered", "the head")
+            if kept is not None:
+                self._compare(kept, "rolled_back", "the checkpoint")
+        self._check_ends(target, kept)
         self.signed_at = target.ts
 
     # -- heads ----------------------------------------------------------------------------------------------------
@@ -143,21 +132,24 @@ class _Walk:
             try:
                 signed = heads.parse(path.read_bytes())
             except OSError:
-                raise _Problem("no_head", None, "the head is missing: nothing says where the log ends") from None
+                raise Problem("no_head", None, "the head is missing: nothing says where the log ends") from None
             if signed is not None and signed.signed_by(self.key):
                 return signed.head
             if not last_try:
                 time.sleep(_PAUSE_S)  # it may have been read while it was written
         raise self._unsigned_head()
 
-    def _unsigned_head(self) -> _Problem:
+    def _unsigned_head(self) -> Problem:
         """Whose key, then? The genesis record names the one that began the log."""
         named = _genesis_key(self.directory)
         if named is not None and named != self.key.fingerprint:
-            return _Problem("wrong_key", None, f"the log was begun with key {named}, not with {self.key.fingerprint}")
-        return _Problem(
+            return self._foreign(named)
+        return Problem(
             "bad_signature", None, "the head's signature is wrong: it was changed, or signed with another key"
         )
+
+    def _foreign(self, named: str | None) -> Problem:
+        return Problem("wrong_key", 1, f"the log was begun with key {named}, not with {self.key.fingerprint}")
 
     def _kept(self, checkpoint: bytes | None) -> Head | None:
         if checkpoint is None:
@@ -172,125 +164,56 @@ class _Walk:
         until = time.monotonic() + _PATIENCE_S
         while (head := self._head()).seq <= target.seq:
             if time.monotonic() > until:
-                raise self._beyond(line, target)
+                raise beyond(self.position, line, target)
             time.sleep(_PAUSE_S)
         return head
-
-    def _beyond(self, line: RawLine, target: Head) -> _Problem:
-        """Something stands after the last signed record, and no head is going to cover it."""
-        at = f"after record {target.seq}, the last one signed"
-        where = link(line.raw) if line.whole else None
-        if not line.whole:
-            return _Problem("cut_off", self.seq + 1, f"half a record stands {at}: the writer was interrupted")
-        if where is not None and where.seq <= self.seq and where.prev != self._last:
-            return self._repeated(line, where)
-        return _Problem(
-            "unsigned",
-            self.seq + 1,
-            f"unsigned records stand {at}: added by someone without the key, or by a gateway that was killed "
-            "and will check and sign them when it starts again",
-        )
 
     # -- lines ----------------------------------------------------------------------------------------------------
 
     def _lines(self) -> Iterator[RawLine]:
         """Every line of every segment, those included that appear while we read."""
         found = segments(self.directory)
-        segment, offset = (found[0] if found else None), 0
-        while segment is not None:
-            # Listed before reading: a segment that has a successor gets no more lines, so its end is its end.
-            later = [other for other in segments(self.directory) if other > segment]
-            seen = False
-            for line in lines(segment, offset):
+        index, offset = 0, 0
+        while index < len(found):
+            # Listed before it is read, a segment with a successor gets no more lines: its end is its end.
+            finished, seen = index + 1 < len(found), False
+            for line in lines(found[index], offset):
                 yield line
                 seen, offset = True, line.end if line.whole else offset
-            if later:
-                segment, offset = later[0], 0
-            elif not seen:
+            if finished:
+                index, offset = index + 1, 0
+                continue
+            later = [segment for segment in segments(self.directory) if segment > found[index]]
+            if not later and not seen:
                 return
+            found, index = [found[index], *later], 0
 
     def _step(self, line: RawLine, target: Head) -> None:
         """Accept `line` as the next record, or say what is wrong."""
-        expected = self.seq + 1
+        expected = self.position.seq + 1
         where = link(line.raw) if line.whole else None
         if where is None:
             what = "is no longer a record" if line.whole else "stops in the middle"
-            raise _Problem("altered" if line.whole else "cut_off", expected, f"record {expected} {what} ({_at(line)})")
-        if where != (expected, self._last):
-            raise self._misplaced(line, where, target)
-        self.seq, self._last, self._where = expected, digest(line.raw), _at(line)
-        if expected == 1:
-            self._check_genesis(line)
+            raise Problem("altered" if line.whole else "cut_off", expected, f"record {expected} {what} ({at(line)})")
+        if where != (expected, self.position.digest):
+            raise misplaced(self.position, line, where, target)
+        self.position = self.position.after(line)
 
-    def _check_genesis(self, line: RawLine) -> None:
-        named = _key_named(line.raw)
+    def _compare(self, head: Head, kind: str, name: str) -> None:
+        seq = self.position.seq
+        if seq == head.seq and self.position.digest != head.digest:
+            raise Problem(kind, seq, f"record {seq} was altered: {name} signs another")
+
+    def _check_ends(self, target: Head, kept: Head | None) -> None:
+        """What a log in good order can still lack: an end, what an earlier head signed, and its own key."""
+        seq = self.position.seq
+        if seq < target.seq:
+            raise cut_off(self.position, target)
+        if kept is not None and seq < kept.seq:
+            raise Problem("rolled_back", seq + 1, f"the checkpoint signs {kept.seq} records, the log has {seq}")
+        named = _genesis_key(self.directory)
         if named != self.key.fingerprint:
-            raise _Problem("wrong_key", 1, f"the log was begun with key {named}, not with {self.key.fingerprint}")
-
-    # -- problems -------------------------------------------------------------------------------------------------
-
-    def _misplaced(self, line: RawLine, where: Link, target: Head) -> _Problem:
-        """`line` is not what should come next. Its number and its `prev` tell how it got there."""
-        expected = self.seq + 1
-        if where.prev == self._last:
-            return _Problem(
-                "altered", expected, f"record {expected} was altered: it says it is {where.seq} ({_at(line)})"
-            )
-        if where.seq < expected:
-            return self._repeated(line, where)
-        if where.seq > expected:
-            return self._gap(line, where)
-        # Right number, wrong `prev`: either the line before was altered, or this one. If what comes next agrees with
-        # this line as it stands, this line is whole and the one before is not.
-        if expected > 1 and self._confirmed(line, target):
-            return _Problem(
-                "altered",
-                self.seq,
-                f"record {self.seq} was altered: record {expected} names another hash for it ({self._where})",
-            )
-        return _Problem("altered", expected, f"record {expected} was altered ({_at(line)})")
-
-    def _confirmed(self, line: RawLine, target: Head) -> bool:
-        if self.seq + 1 == target.seq:
-            return digest(line.raw) == target.digest
-        following = next(self._after(line), None)
-        where = link(following.raw) if following is not None else None
-        return where is not None and where.prev == digest(line.raw)
-
-    def _repeated(self, line: RawLine, where: Link) -> _Problem:
-        return _Problem(
-            "repeated", where.seq, f"record {where.seq} stands a second time, after record {self.seq} ({_at(line)})"
-        )
-
-    def _gap(self, line: RawLine, where: Link) -> _Problem:
-        expected = self.seq + 1
-        for later in self._after(line):
-            found = link(later.raw)
-            if found is not None and found.seq == expected:
-                sentence = f"record {expected} stands after record {where.seq} ({_at(later)}) and belongs before it"
-                return _Problem("reordered", expected, sentence)
-        gone = f"record {expected} is" if where.seq == expected + 1 else f"records {expected} to {where.seq - 1} are"
-        between = f"between {self._where} and {_at(line)}"
-        return _Problem("missing", expected, f"{gone} missing {between}")
-
-    def _cut_off(self, target: Head) -> _Problem:
-        whole = "" if (self.directory / target.segment).exists() else f"; segment {target.segment} is gone"
-        return _Problem(
-            "cut_off", self.seq + 1, f"the head signs {target.seq} records and the log ends after {self.seq}{whole}"
-        )
-
-    def _after(self, line: RawLine) -> Iterator[RawLine]:
-        yield from lines(line.segment, line.end)
-        for segment in segments(self.directory):
-            if segment > line.segment:
-                yield from lines(segment)
-
-
-_NAMES = {"altered": "the head", "rolled_back": "the checkpoint"}
-
-
-def _at(line: RawLine) -> str:
-    return f"{line.segment.name}, byte {line.end - len(line.raw) - line.whole}"
+            raise self._foreign(named)
 
 
 def _genesis_key(directory: Path) -> str | None:
