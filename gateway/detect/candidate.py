@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import NamedTuple, TypeAlias
 
 _SEPARATORS = str.maketrans("", "", " \t-._/\n\r()")
@@ -57,27 +56,6 @@ def bare(value: str) -> str:
     return value.translate(_SEPARATORS).upper()
 
 
-@lru_cache(maxsize=64)
-def _shape(allowed: str) -> frozenset[tuple[int, ...]]:
-    return frozenset(tuple(map(int, shape.split("-"))) for shape in allowed.split())
-
-
 def groups(value: str) -> list[str]:
     """The runs of letters and digits of a value."""
     return re.findall(r"[A-Za-z0-9]+", value)
-
-
-def tidy(value: str, allowed: str = "") -> bool:
-    """Whether a number is written the way people write one number, and not as a row of several.
-
-    Either in one piece, or in groups listed in `allowed` ("8-1 2-3-3-1"), or in equal groups with one separator
-    throughout (what someone writes who hides a number), or broken once by a line end.
-    """
-    if value.count("\n") == 1:
-        return tidy(value.replace("\r", "").replace("\n", ""), allowed) or tidy(value.replace("\n", " "), allowed)
-    parts = groups(value)
-    sizes = tuple(map(len, parts))
-    if len(sizes) == 1 or sizes in _shape(allowed):
-        return True
-    even = len(set(sizes[:-1])) == 1 and sizes[-1] <= sizes[0] and sizes[0] <= 5
-    return even and len(set(re.findall(r"[^A-Za-z0-9]+", value))) == 1

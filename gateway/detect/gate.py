@@ -12,7 +12,7 @@ import os
 import re
 import tempfile
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -24,8 +24,8 @@ log = logging.getLogger(__name__)
 class Gate(Protocol):
     name: str
 
-    def fired(self, text: str) -> Iterable[int]:
-        """Numbers of the patterns worth trying on `text`."""
+    def fired(self, text: str) -> Sequence[int]:
+        """Numbers of the patterns worth trying on `text`, in order."""
         ...
 
 
@@ -37,8 +37,8 @@ class Open:
     def __init__(self, count: int) -> None:
         self._all = range(count)
 
-    def fired(self, text: str) -> Iterable[int]:
-        return self._all if text else ()
+    def fired(self, text: str) -> Sequence[int]:
+        return self._all
 
 
 class Words:
@@ -49,23 +49,27 @@ class Words:
     def __init__(self, rules: Sequence[Rule], probes: Sequence[str]) -> None:
         by_word: dict[str, list[int]] = {}
         self._wordless = [number for number, rule in enumerate(rules) if not rule.literals]
-        self._digits = [rule.digits for rule in rules] + [0] * len(probes)
+        self._digits = [rule.digits for rule in rules]
         for number, rule in enumerate(rules):
             for word in rule.literals:
                 by_word.setdefault(word, []).append(number)
         self._by_word = by_word
         self._probes = [(len(rules) + n, re.compile(probe)) for n, probe in enumerate(probes)]
 
-    def fired(self, text: str) -> Iterable[int]:
-        # Every letter's lower case is also what `re.IGNORECASE` takes for it, but for two that fold into ASCII.
-        lowered = text.lower().replace("ſ", "s").replace("\u212a", "k")
+    def fired(self, text: str) -> Sequence[int]:
+        folded = lowered(text)
         digits = sum(map(str.isdigit, text))
         numbers = set(self._wordless)
         for word, rules in self._by_word.items():
-            if word in lowered:
+            if word in folded:
                 numbers.update(rules)
-        yield from sorted(number for number in numbers if digits >= self._digits[number])
-        yield from (number for number, probe in self._probes if probe.search(text))
+        needed = sorted(number for number in numbers if digits >= self._digits[number])
+        return [*needed, *(number for number, probe in self._probes if probe.search(text))]
+
+
+def lowered(text: str) -> str:
+    """What `re.IGNORECASE` compares: lower case, with the two letters from elsewhere that fold into ASCII."""
+    return text.lower().replace("ſ", "s").replace("\u212a", "k")
 
 
 class Automaton:
@@ -80,7 +84,7 @@ class Automaton:
         self._new_scratch = hyperscan.Scratch
         self._local = threading.local()
 
-    def fired(self, text: str) -> Iterable[int]:
+    def fired(self, text: str) -> Sequence[int]:
         try:
             scratch = self._local.scratch
         except AttributeError:  # one working memory per thread: two threads must not share it

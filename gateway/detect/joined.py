@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from gateway.core.types import Json
 
@@ -44,13 +45,13 @@ def joints(document: Mapping[str, Json]) -> list[Joint]:
     everything = list(_contents(document.get("messages")))
     asked = [turn for turn in everything if turn[0] != "assistant"]
     chains = [everything] if len(asked) == len(everything) else [everything, asked]
-    return [
-        joint
-        for chain in chains
-        if len(chain) > 1
-        for glue in ("", "\n")
-        if (joint := _join([(path, text) for _, path, text in chain], glue)) is not None
-    ]
+    return [_join(chain, glue) for chain in chains if _split(chain) for glue in ("", "\n")]
+
+
+def _split(chain: list[tuple[str, str, str]]) -> bool:
+    """Whether something could have been cut at one of the borders."""
+    ends = [(body[0], body[-1]) for _, _, text in chain if (body := text.strip())]
+    return any(_splittable(left) and _splittable(right) for (_, left), (right, _) in pairwise(ends))
 
 
 def _contents(messages: Json) -> Iterator[tuple[str, str, str]]:
@@ -69,12 +70,12 @@ def _contents(messages: Json) -> Iterator[tuple[str, str, str]]:
                 yield role, f"{path}[{number}].text", part["text"]
 
 
-def _join(chain: list[tuple[str, str]], glue: str) -> Joint | None:
+def _join(chain: list[tuple[str, str, str]], glue: str) -> Joint:
     parts: list[str] = []
     starts: list[int] = []
     sources: list[tuple[str, int]] = []
     borders: list[int] = []
-    length, split = 0, False
+    length = 0
 
     def add(text: str, path: str, offset: int) -> None:
         nonlocal length
@@ -83,14 +84,12 @@ def _join(chain: list[tuple[str, str]], glue: str) -> Joint | None:
         parts.append(text)
         length += len(text)
 
-    last = ""
-    for path, text in chain:
+    for _, path, text in chain:
         body = text.strip()
         if not body:
             continue
         left = text.index(body[0])
-        if last:
-            split = split or (_splittable(last) and _splittable(body[0]))
+        if length:
             if glue:
                 add(glue, path, left)
             borders.append(length)
@@ -100,8 +99,7 @@ def _join(chain: list[tuple[str, str]], glue: str) -> Joint | None:
             add(body[:EDGE], path, left)
             add(" … ", path, left + EDGE)
             add(body[-EDGE:], path, left + len(body) - EDGE)
-        last = body[-1]
-    return Joint("".join(parts), tuple(starts), tuple(sources), tuple(borders)) if split else None
+    return Joint("".join(parts), tuple(starts), tuple(sources), tuple(borders))
 
 
 def _splittable(char: str) -> bool:

@@ -14,7 +14,7 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-from gateway.detect.candidate import Candidate, Check, Confirmed, bare, groups, tidy
+from gateway.detect.candidate import Candidate, Check, Confirmed, bare, groups
 
 _CARD_SHAPES = frozenset({(4, 4, 4, 4), (4, 4, 4, 4, 3), (4, 6, 5), (4, 6, 4), (8, 8), (4, 4, 8), (4, 8, 4), (8, 4, 4), (6, 10)})
 
@@ -50,7 +50,7 @@ def _issuer(digits: str) -> str:
 def payment_card(candidate: Candidate) -> Iterable[Confirmed]:
     """Cards in a run of digits: alone, in one of the usual groupings, or evenly spaced out; two in a row as well."""
     found = list(_cards(candidate))
-    if not found and tidy(candidate.value):
+    if not found:
         found = [(candidate.start, candidate.end, candidate.bare)]
     for start, end, digits in found:
         issuer = _issuer(digits) if len(digits) > 11 else ""
@@ -129,7 +129,7 @@ def us_routing(candidate: Candidate) -> Iterable[Confirmed]:
 
 def it_fiscal_code(candidate: Candidate) -> Iterable[Confirmed]:
     code = candidate.bare
-    if not tidy(candidate.value, "6-5-5 3-3-5-5 3-3-2-3-5 6-2-3-5 3-3-2-1-2-4-1 6-2-1-2-4-1 3-3-5-4-1 6-5-4-1 6-2-1-2-5 3-3-2-1-2-5"):
+    if sum(map(str.isdigit, code)) < 3:  # letters may stand for digits, but a sentence is made of nothing else
         return ()
     return candidate.confirm() if _stdnum("it.codicefiscale").calc_check_digit(code[:-1]) == code[-1] else ()
 
@@ -137,7 +137,7 @@ def it_fiscal_code(candidate: Candidate) -> Iterable[Confirmed]:
 def it_vat(candidate: Candidate) -> Iterable[Confirmed]:
     prefixed = candidate.bare.startswith("IT")
     digits = candidate.bare.removeprefix("IT")
-    if not (prefixed or "vat" in candidate.near) or not tidy(candidate.value, "2-11 11 2-3-3-5 2-5-3-3 3-3-5 4-4-3"):
+    if not (prefixed or "vat" in candidate.near):
         return ()
     return candidate.confirm() if _stdnum("it.iva").is_valid(digits) else ()
 
@@ -145,17 +145,17 @@ def it_vat(candidate: Candidate) -> Iterable[Confirmed]:
 def es_dni(candidate: Candidate) -> Iterable[Confirmed]:
     digits, letter = candidate.bare[:8], candidate.bare[8:]
     good = "TRWAGMYFPDXBNJZSQVHLCKE"[int(digits) % 23] == letter
-    return candidate.confirm() if good and tidy(candidate.value, "8-1 2-3-3-1 2-3-4 4-4-1 2-6-1") else ()
+    return candidate.confirm() if good else ()
 
 
 def es_nie(candidate: Candidate) -> Iterable[Confirmed]:
     code = candidate.bare
     good = "TRWAGMYFPDXBNJZSQVHLCKE"[int(str("XYZ".index(code[0])) + code[1:8]) % 23] == code[8]
-    return candidate.confirm() if good and tidy(candidate.value, "1-7-1 8-1 1-8 1-1-3-3-1 2-3-3-1") else ()
+    return candidate.confirm() if good else ()
 
 
 def es_nif(candidate: Candidate) -> Iterable[Confirmed]:
-    good = _stdnum("es.nif").is_valid(candidate.bare) and tidy(candidate.value, "1-8 1-7-1 8-1")
+    good = _stdnum("es.nif").is_valid(candidate.bare)
     return candidate.confirm() if good else ()
 
 
@@ -175,7 +175,7 @@ def es_social_security(candidate: Candidate) -> Iterable[Confirmed]:
 
 def de_tax_id(candidate: Candidate) -> Iterable[Confirmed]:
     written = re.fullmatch(r"\d\d[ .]\d{3}[ .]\d{3}[ .]\d{3}", candidate.value)
-    if not (written or ("de_tax" in candidate.near and tidy(candidate.value, "2-3-3-3 3-3-3-2 2-9 1-10 5-6"))):
+    if not (written or ("de_tax" in candidate.near)):
         return ()
     return candidate.confirm() if _stdnum("de.idnr").is_valid(candidate.bare) else ()
 
@@ -190,7 +190,7 @@ def de_social_security(candidate: Candidate) -> Iterable[Confirmed]:
     weights = (2, 1, 2, 5, 7, 1, 2, 1, 2, 1, 2, 1)
     good = _sum_of_digits(weight * int(digit) for weight, digit in zip(weights, digits, strict=True)) % 10 == int(code[11])
     month, day = int(code[4:6]), int(code[2:4]) % 50
-    plausible = 1 <= month <= 12 and day <= 31 and tidy(candidate.value, "2-6-1-3 2-6-4 8-1-3 2-6-1-2-1 2-2-2-2-1-3")
+    plausible = 1 <= month <= 12 and day <= 31
     return candidate.confirm() if good and plausible else ()
 
 
@@ -198,7 +198,7 @@ def de_health_insurance(candidate: Candidate) -> Iterable[Confirmed]:
     code = candidate.bare
     digits = f"{ord(code[0]) - 64:02d}" + code[1:9]
     total = _sum_of_digits(int(digit) * (1 + index % 2) for index, digit in enumerate(digits))
-    return candidate.confirm() if total % 10 == int(code[9]) and tidy(candidate.value, "1-9 4-3-3 1-3-3-3") else ()
+    return candidate.confirm() if total % 10 == int(code[9]) else ()
 
 
 def _mrz_digit(text: str) -> int:
@@ -221,18 +221,16 @@ def fr_social_security(candidate: Candidate) -> Iterable[Confirmed]:
         return ()
     number = int(code[:13].replace("2A", "19", 1) if "A" in code else code[:13].replace("2B", "18", 1))
     good = 97 - number % 97 == int(code[13:])
-    return candidate.confirm() if good and tidy(candidate.value, "1-2-2-2-3-3-2 13-2 1-4-2-3-3-2 1-2-2-5-3-2 1-2-2-8-2") else ()
+    return candidate.confirm() if good else ()
 
 
 def fr_siret(candidate: Candidate) -> Iterable[Confirmed]:
-    if not tidy(candidate.value, "3-3-3-5 9-5"):
-        return ()
     return candidate.confirm() if _stdnum("fr.siret").is_valid(candidate.bare) else ()
 
 
 def fr_tax_number(candidate: Candidate) -> Iterable[Confirmed]:
     digits = candidate.bare
-    good = int(digits[:10]) % 511 == int(digits[10:]) and tidy(candidate.value, "2-2-3-3-3 13")
+    good = int(digits[:10]) % 511 == int(digits[10:])
     return candidate.confirm() if good else ()
 
 
@@ -241,11 +239,11 @@ def uk_nino(candidate: Candidate) -> Iterable[Confirmed]:
     good = code[:2] not in {"BG", "GB", "KN", "NK", "NT", "TN", "ZZ"}
     # Lower case is how people type, and how hexadecimal ids look.
     shaped = candidate.value.upper() == candidate.value or len(groups(candidate.value)) == 5
-    return candidate.confirm() if good and shaped and tidy(candidate.value, "2-2-2-2-1 2-6-1 2-3-3-1 8-1 2-7") else ()
+    return candidate.confirm() if good and shaped else ()
 
 
 def uk_nhs_number(candidate: Candidate) -> Iterable[Confirmed]:
-    good = tidy(candidate.value, "3-3-4") and _stdnum("gb.nhs").is_valid(candidate.bare)
+    good = _stdnum("gb.nhs").is_valid(candidate.bare)
     return candidate.confirm() if good else ()
 
 
@@ -259,7 +257,7 @@ def us_ssn(candidate: Candidate) -> Iterable[Confirmed]:
     if area in {0, 666} or area >= 900 or digits[3:5] == "00" or digits[5:] == "0000":
         return ()
     written = re.fullmatch(r"\d{3}-\d\d-\d{4}", value)
-    if not written and not ("us_social" in candidate.near and tidy(value, "3-2-4")):
+    if not written and "us_social" not in candidate.near:
         return ()
     return candidate.confirm(0.95 if "us_social" in candidate.near else None)
 
@@ -290,12 +288,11 @@ def passport_mrz(candidate: Candidate) -> Iterable[Confirmed]:
     return candidate.confirm() if line[43].isdigit() and _mrz_digit(whole) == int(line[43]) else ()
 
 
-def _by_stdnum(module: str, shapes: str = "") -> Check:
+def _by_stdnum(module: str) -> Check:
     """A check that is one module's verdict on the bare value."""
 
     def check(candidate: Candidate) -> Iterable[Confirmed]:
-        good = tidy(candidate.value, shapes) and _stdnum(module).is_valid(candidate.bare)
-        return candidate.confirm() if good else ()
+        return candidate.confirm() if _stdnum(module).is_valid(candidate.bare) else ()
 
     return check
 
@@ -313,17 +310,17 @@ def _be_citizen(candidate: Candidate) -> Iterable[Confirmed]:
 def checks() -> dict[str, Check]:
     return {
         "payment_card": payment_card, "iban": iban, "us_routing": us_routing, "bitcoin": _bitcoin,
-        "luhn": lambda candidate: candidate.confirm() if luhn(candidate.bare) and tidy(candidate.value, "3-3-3") else (),
+        "luhn": lambda candidate: candidate.confirm() if luhn(candidate.bare) else (),
         "it_fiscal_code": it_fiscal_code, "it_vat": it_vat,
         "es_dni": es_dni, "es_nie": es_nie, "es_nif": es_nif, "es_account": es_account,
         "es_social_security": es_social_security,
         "de_tax_id": de_tax_id, "de_social_security": de_social_security,
         "de_health_insurance": de_health_insurance, "de_id_card": de_id_card,
         "fr_social_security": fr_social_security, "fr_siret": fr_siret, "fr_tax_number": fr_tax_number,
-        "uk_nino": uk_nino, "uk_nhs_number": uk_nhs_number, "uk_utr": uk_utr, "uk_vat": _by_stdnum("gb.vat", "2-3-4-2 2-9 5-4-2"),
-        "us_ssn": us_ssn, "us_itin": us_itin, "us_ein": _by_stdnum("us.ein", "2-7"), "us_npi": us_npi,
+        "uk_nino": uk_nino, "uk_nhs_number": uk_nhs_number, "uk_utr": uk_utr, "uk_vat": _by_stdnum("gb.vat"),
+        "us_ssn": us_ssn, "us_itin": us_itin, "us_ein": _by_stdnum("us.ein"), "us_npi": us_npi,
         "eu_vat": eu_vat, "passport": passport, "passport_mrz": passport_mrz,
-        "ch_ahv": _by_stdnum("ch.ssn", "3-4-4-2"), "at_social_security": _by_stdnum("at.vnr", "4-6"),
-        "nl_citizen": _by_stdnum("nl.bsn", "4-2-3 3-3-3 3-2-4"), "pl_citizen": _by_stdnum("pl.pesel"),
-        "be_citizen": _be_citizen, "pt_tax": _by_stdnum("pt.nif", "3-3-3"),
+        "ch_ahv": _by_stdnum("ch.ssn"), "at_social_security": _by_stdnum("at.vnr"),
+        "nl_citizen": _by_stdnum("nl.bsn"), "pl_citizen": _by_stdnum("pl.pesel"),
+        "be_citizen": _be_citizen, "pt_tax": _by_stdnum("pt.nif"),
     }  # fmt: skip

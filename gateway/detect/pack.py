@@ -15,7 +15,7 @@ from pathlib import Path
 
 from gateway.detect import numbers, phones, rules, words
 from gateway.detect.candidate import Candidate, Check, Confirmed
-from gateway.detect.gate import Automaton, Gate, Open, Words, automaton
+from gateway.detect.gate import Gate, Open, Words, automaton, lowered
 from gateway.detect.reserved import Reserved
 from gateway.detect.rules import Rule, Rules
 from gateway.detect.views import PROBES
@@ -86,7 +86,10 @@ class Pack:
         self._context = packed.context
         self._reserved = Reserved(packed.reserved)
         self._compiled: dict[int, re.Pattern[str]] = {}
-        self._lists: dict[str, re.Pattern[str]] = {}
+        self._words: dict[str, re.Pattern[str]] = {}
+        first = len(self._rules)
+        self._probes = dict(enumerate(PROBES, first))
+        self._lists = dict(enumerate(packed.context, first + len(PROBES)))
         self._allowed: dict[str, re.Pattern[str]] = {}
         missing = {rule.check for rule in self._rules if rule.check} - self._checks.keys()
         if missing:
@@ -102,15 +105,17 @@ class Pack:
         for low in range(0, max(len(text), 1), SLICE):
             clock.check()
             found = Found()
-            piece = _Slice(self, text, low)
-            for number in self.gate.fired(text[low : low + SLICE + OVERLAP]):
-                if number >= len(self._rules):
-                    found.probes.add(_PROBE_NAMES[number - len(self._rules)])
-                    continue
-                rule = self._rules[number]
-                if not guess or rule.strong or rule.spaced:
-                    clock.check()
-                    found.hits.extend(piece.hits(number, rule, clock))
+            window = text[low : low + SLICE + OVERLAP] if len(text) > SLICE + OVERLAP else text
+            fired = self.gate.fired(window)
+            if fired:
+                found.probes.update(self._probes[number] for number in fired if number in self._probes)
+                piece = _Slice(self, text, low, frozenset(self._lists[n] for n in fired if n in self._lists))
+                for number in fired:
+                    if number >= len(self._rules):
+                        break
+                    rule = self._rules[number]
+                    if not guess or rule.strong or rule.spaced:
+                        found.hits.extend(piece.hits(number, rule, clock))
             yield found
 
     def pattern(self, number: int) -> re.Pattern[str]:
@@ -120,11 +125,11 @@ class Pack:
             return self._compiled.setdefault(number, re.compile(self._rules[number].pattern, re.ASCII))
 
     def context(self, name: str) -> re.Pattern[str]:
-        if name not in self._lists:
+        if name not in self._words:
             listed = sorted(self._context[name], key=len, reverse=True)
             escaped = "|".join(re.escape(word) for word in listed)
-            self._lists[name] = re.compile(rf"(?i)(?<![^\W_])(?:{escaped})(?![^\W_])")
-        return self._lists[name]
+            self._words[name] = re.compile(rf"(?i)(?<![^\W_])(?:{escaped})(?![^\W_])")
+        return self._words[name]
 
     def allows(self, rule: Rule, secret: str, match: str, line: str) -> bool:
         """Whether an allow-list says that this is no secret."""
@@ -159,52 +164,68 @@ class Pack:
         )
 
 
-_PROBE_NAMES = tuple(PROBES)
-
-
 def gate_for(packed: Rules, *, cache_dir: Path | None = None, use_hyperscan: bool = True) -> Gate:
-    """The best gate this machine has."""
+    """The best gate this machine has. It numbers the rules, then the probes, then the lists of context words."""
+    others = (*PROBES.values(), *map(_presence, packed.context.values()))
     if use_hyperscan:
         try:
-            return automaton([*(rule.gate for rule in packed.rules), *PROBES.values()], cache_dir)
+            return automaton([*(rule.gate for rule in packed.rules), *others], cache_dir)
         except ImportError:
             pass  # no wheel for this machine: slower, and finds the same
-    return Words(packed.rules, tuple(PROBES.values()))
+    return Words(packed.rules, others)
+
+
+def _presence(words: Sequence[str]) -> str:
+    """Matches wherever one of the words stands, and sometimes elsewhere: other letters fold in too many ways."""
+    escaped = (re.escape(word) for word in words)
+    return "(?i)" + "|".join(re.sub(r"[^ -~]", ".", word) for word in escaped)
 
 
 def ungated(packed: Rules) -> Pack:
     """Every rule on every text: the measure for the gates."""
-    return Pack(packed, Open(len(packed.rules) + len(PROBES)))
+    return Pack(packed, Open(len(packed.rules) + len(PROBES) + len(packed.context)))
 
 
 class _Slice:
     """One slice of a text while the rules go over it; remembers where its context words stand."""
 
-    def __init__(self, pack: Pack, text: str, low: int) -> None:
+    def __init__(self, pack: Pack, text: str, low: int, lists: frozenset[str]) -> None:
         self._pack = pack
         self._text = text
         self._low = low
         self._high = min(len(text), low + SLICE)
         self._end = min(len(text), low + SLICE + OVERLAP)
+        self._lists = lists
+        """Lists of context words that the gate has seen a word of."""
         self._places: dict[str, tuple[list[int], list[int]]] = {}
+        self._lowered = ""
 
     def hits(self, number: int, rule: Rule, clock: Clock) -> Iterator[Hit]:
         if rule.needs_context and not any(self._words(name)[0] for name in rule.context):
             return
+        if rule.literals and not self._holds(rule.literals):
+            return
+        clock.check()
         pattern = self._pack.pattern(number)
         position, tries = self._low, 0
         while (match := pattern.search(self._text, position, self._end)) and match.start() < self._high:
             tries += 1
-            if not tries % 32:
+            if not tries % 16:
                 clock.check()
-            position = match.start() + 1
+            position = match.end() if rule.whole else match.start() + 1
             for hit in self._confirmed(rule, match):
                 position = max(position, hit.end)
                 yield hit
 
+    def _holds(self, literals: tuple[str, ...]) -> bool:
+        """Whether one of a rule's words is there: part of the rule, for vendors whose keys look like any digest."""
+        if not self._lowered:
+            self._lowered = lowered(self._text[self._low : self._end])
+        return any(word in self._lowered for word in literals)
+
     def _confirmed(self, rule: Rule, match: re.Match[str]) -> Iterator[Hit]:
         start, end = match.span(_group(rule, match))
-        near = frozenset(name for name in rule.context if self._near(name, start, end))
+        near = frozenset([name for name in rule.context if name in self._lists and self._near(name, start, end)])
         if rule.needs_context and not near:
             return
         if rule.allow and self._allowed(rule, match, start, end):
@@ -223,6 +244,8 @@ class _Slice:
         return self._pack.allows(rule, self._text[start:end], whole, line)
 
     def _words(self, name: str) -> tuple[list[int], list[int]]:
+        if name not in self._lists:
+            return _NOWHERE
         if name not in self._places:
             spans = [m.span() for m in self._pack.context(name).finditer(self._text, max(0, self._low - _BEFORE), self._end)]
             self._places[name] = ([start for start, _ in spans], [end for _, end in spans])
@@ -232,6 +255,9 @@ class _Slice:
         starts, ends = self._words(name)
         index = bisect_left(ends, max(0, start - _BEFORE))
         return index < len(starts) and starts[index] < end + _AFTER
+
+
+_NOWHERE: tuple[list[int], list[int]] = ([], [])
 
 
 def _group(rule: Rule, match: re.Match[str]) -> int:
@@ -263,5 +289,3 @@ def settle(hits: Sequence[Hit]) -> list[Hit]:
 def moved(hit: Hit, start: int, end: int, view: str) -> Hit:
     return replace(hit, start=start, end=end, view=view)
 
-
-__all__ = ["Automaton", "Clock", "DeadlineError", "Found", "Hit", "Pack", "checks", "gate_for", "moved", "settle", "ungated"]

@@ -18,13 +18,13 @@ _SHAPES = (
     ("GB", re.compile(r"\(?0(?:7\d{3}\)?[ -]\d{3}[ ]?\d{3}|20\)?[ -]\d{4}[ -]\d{4}|1\d{2,3}\)?[ -]\d{3}[ -]\d{3,4})")),
     ("IT", re.compile(r"3\d\d[ ./-]\d{6,7}|3\d\d[ .-]\d{3}[ .-]\d{3,4}|3\d\d[ .-]\d\d[ .-]\d\d[ .-]\d{2,3}|0\d{1,3}[/-]\d{6,8}")),
     ("DE", re.compile(r"\(?0[1-9]\d{1,4}\)?[ ]?[/-][ ]?\d{4,9}|01[5-7]\d[ /-]\d{7,8}|0[1-9]\d{1,3}[/ ]\d{3}[ ]\d{2,4}[ ]?\d{0,3}")),
-    ("ES", re.compile(r"[6789]\d\d(?:[ .-]\d\d){3}|[67]\d\d-\d{3}-\d{3}")),
+    ("ES", re.compile(r"[6789]\d\d(?:[ .-]\d\d){3}|[67]\d\d[ -]\d{3}[ -]\d{3}")),
 )  # fmt: skip
 
 
 @cache
 def _library() -> Any:
-    import phonenumbers  # noqa: PLC0415 - 20 ms, and only texts with a number in them need it
+    import phonenumbers
 
     return phonenumbers
 
@@ -62,18 +62,23 @@ def _lengths(value: str) -> list[int]:
 
 
 def national(candidate: Candidate) -> Iterable[Confirmed]:
-    """A number without a country: its grouping gives it away, or a word beside it does."""
+    """A number without a country: its grouping gives it away, or a word beside it does.
+
+    A house number or a year may stand in front: without a word, the number may begin at its second or third group.
+    """
     value = candidate.value
-    if _other(value):
-        return ()
-    shaped = [region for region, shape in _SHAPES if shape.fullmatch(value)]
-    if "phone" in candidate.near:
-        shaped += [region for region in REGIONS if region not in shaped]
-    for region in shaped:
-        number = _parse(value, region)
-        if number is not None:
-            confidence = 0.9 if "phone" in candidate.near else 0.75
-            return (Confirmed(candidate.start, candidate.end, number, confidence),)
+    near = "phone" in candidate.near
+    for start in (0, *(match.end() for match in re.finditer(r"[ /-]", value)))[:3]:
+        written = value[start:]
+        if _other(written):
+            continue
+        shaped = [region for region, shape in _SHAPES if shape.fullmatch(written)]
+        if near:
+            shaped += [region for region in REGIONS if region not in shaped]
+        for region in shaped:
+            number = _parse(written, region)
+            if number is not None:
+                return (Confirmed(candidate.start + start, candidate.end, number, 0.9 if near else 0.75),)
     return ()
 
 

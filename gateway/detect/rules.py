@@ -23,7 +23,7 @@ _SHORTHANDS = {
 }
 _FIELDS = frozenset(
     {"kind", "category", "pattern", "gate", "check", "confidence", "context", "needs_context", "strong", "spaced",
-     "literals", "digits", "group", "entropy"}
+     "literals", "digits", "group", "whole", "entropy"}
 )  # fmt: skip
 
 
@@ -53,10 +53,13 @@ class Rule:
     """Unlikely to match by luck: believed in readings that guess."""
     spaced: bool = False
     """Also looked for where every character is spaced out."""
+    whole: bool = False
+    """The check has looked at all of a match: what it turns down is not tried again from a later start."""
     literals: tuple[str, ...] = ()
     """Lower-case words one of which every match holds; empty = unknown."""
     digits: int = 0
     group: int | None = None
+    """Which group is the value; None = the first that took part."""
     entropy: float = 0.0
     prefixed: bool = False
     """For `Allow.target == "match"`, the match begins at the name in front of it."""
@@ -101,6 +104,8 @@ def _kind(row: dict[str, Any], context: Mapping[str, Any]) -> Rule:
     fields = {key: tuple(value) if isinstance(value, list) else value for key, value in row.items()}
     fields["pattern"] = expand(row["pattern"])
     fields["gate"] = expand(row.get("gate", row["pattern"]))
+    group = row.get("group", 0)
+    fields["group"] = None if group < 0 else group
     return Rule(**fields)
 
 

@@ -171,8 +171,13 @@ class Scanner:
         for text in walked.texts:
             if len(text.text) < SHORTEST and not text.label:
                 continue
+            key = (_MEMO, self.pack, text.text, text.label)
+            memory = seen.get(key)
+            if memory is _NOTHING:
+                continue
             try:
-                memory = yield from self._recall(text, seen, clock)
+                if memory is None:
+                    memory = seen[key] = yield from self._look(text, clock)
             except DeadlineError:
                 unreadable.append(Unreadable(text.path, "deadline"))
                 break
@@ -191,14 +196,10 @@ class Scanner:
             unreadable.append(Unreadable("$.messages", "detector_failed"))
         return Scan(findings.all(), tuple(dict.fromkeys(unreadable)), self.pack)
 
-    def _recall(self, text: Text, seen: dict[Any, Any], clock: Clock) -> Generator[int, None, _Memory]:
-        key = (_MEMO, self.pack, text.text, text.label)
-        memory = seen.get(key)
-        if memory is None:
-            memory = yield from (self._labelled(text, clock) if text.label else _Reader(self._pack, clock).read(text.text))
-            seen[key] = memory
-        assert isinstance(memory, _Memory)
-        return memory
+    def _look(self, text: Text, clock: Clock) -> Generator[int, None, _Memory]:
+        if text.label:
+            return (yield from self._labelled(text, clock))
+        return (yield from _Reader(self._pack, clock).read(text.text))
 
     def _labelled(self, text: Text, clock: Clock) -> Generator[int, None, _Memory]:
         """A value under a key that is not the API's: the key is read in front of it, as its context."""

@@ -47,7 +47,7 @@ PROBES = {
     "base64": r"[A-Za-z0-9+/_-]{12}",
     "hex": r"[0-9a-fA-F]{18}|(?:[0-9a-fA-F]{2}[ :]){8}[0-9a-fA-F]{2}",
     "words": rf"(?i)(?:\b(?:{_WORD})\b{_BETWEEN}(?:[a-z0-9]{{1,4}}{_BETWEEN}){{0,4}}){{3}}",
-    "spaced": r"(?:[^\s][ \t\n_\-]){7}[^\s]",
+    "spaced": r"(?:[^\s][ \t\n_\-]){7}[^\s]|[0-9][ \t\n._/\-]{1,2}[A-Za-z0-9]{1,5}[ \t\n._/\-]{1,2}[A-Za-z0-9]",
     "broken": r"[0-9][^\n]{0,14}\n[^\n]{0,14}[0-9]|@[^\n]{0,40}\n[A-Za-z0-9]|[A-Za-z0-9._-]\r?\n[^\n ]{0,40}@",
 }
 """View → pattern that must occur for it to be worth building; hyperscan and `re` read all of them alike."""
@@ -58,11 +58,27 @@ _PERCENT = re.compile(r"(?:%[0-9a-fA-F]{2}){1,4000}")
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{12,1000000}(?:\r?\n[A-Za-z0-9+/_-]{4,1000}){0,20000}={0,2}")
 _HEX = re.compile(r"(?:[0-9a-fA-F]{2}){9,500000}|(?:[0-9a-fA-F]{2}[ :]){8,4000}[0-9a-fA-F]{2}")
 _SPELLED = re.compile(
-    rf"(?<![^\W_])(?:(?:{_WORD}|[A-Z0-9]|[A-Z]{{2}}|\d{{1,4}}){_BETWEEN}){{5,80}}(?:{_WORD}|[A-Z0-9]|\d{{1,4}})(?![^\W_])",
-    re.IGNORECASE,
+    rf"(?<![^\W_])(?:\+[ ]?)?(?:(?:(?i:{_WORD})|[A-Za-z0-9]|[A-Z]{{2}}|\d{{1,4}}){_BETWEEN}){{5,80}}"
+    rf"(?:(?i:{_WORD})|[A-Za-z0-9]|\d{{1,4}})(?![^\W_])"
 )
 _SPELLED_TOKEN = re.compile(rf"(?i)(?<![^\W_])({_WORD})(?![^\W_])")
-_SPACED = re.compile(r"(?<!\S)\S(?:([ \t\n])\S(?!\S)){7,200}|(?<![A-Za-z0-9])[A-Za-z0-9@.+](?:([_\-])[A-Za-z0-9@.+](?![A-Za-z0-9@.+])){7,200}")
+_SINGLES = re.compile(r"""(?<!\S)\S(?:([ \t\n])\S(?![^\s,;:!?.)\]"'])){7,200}""")
+"""One separator after every character, of whatever kind."""
+_GROUPS = re.compile(
+    "|".join(
+        rf"(?<![A-Za-z0-9@+]){group}{{{size}}}(?P<s{number}>{separator}){group}{{{size}}}"
+        rf"(?:(?P=s{number}){group}{{{size}}}){{0,200}}"
+        + (rf"(?:(?P=s{number}){group}{{1,{size - 1}}})?" if size > 1 else "")
+        + r"(?![A-Za-z0-9])"
+        # Between words of prose, only capitals and digits are groups.
+        for number, (size, group, separator) in enumerate(
+            (size, group, separator)
+            for size in range(1, 6)
+            for group, separator in (("[A-Z0-9@+]", r"[ \t\n]{1,2}"), ("[A-Za-z0-9@+]", r"[._/\-]"))
+        )
+    )
+)
+"""Equal groups with one separator throughout: what someone writes who hides a number."""
 _BROKEN = re.compile(r"(?<=[A-Za-z0-9@._+\-])[ ]?\r?\n[ ]?(?=[A-Za-z0-9@._+\-])")
 
 
@@ -141,11 +157,13 @@ def _spelled(text: str) -> Reading | None:
         if len(_SPELLED_TOKEN.findall(run.group())) < 3:
             continue
         builder.add(text[done : run.start()], done, run.start())
-        for token in re.finditer(r"[^\W_]+", run.group()):
+        for token in re.finditer(r"\+|[^\W_]+", run.group()):
             word = token.group()
             start, end = run.start() + token.start(), run.start() + token.end()
             digit = _DIGIT_WORDS.get(word.lower())
             builder.add(word if digit is None else str(digit), start, end)
+            if digit is None and len(word) > 1 and word.isalpha():
+                builder.add(" ", end, end)  # a word in front of the number, or a country that a space may follow
         done = run.end()
     return _rest(builder, text, done)
 
@@ -158,14 +176,35 @@ def _rest(builder: Builder, text: str, done: int) -> Reading | None:
 
 
 def _spaced(text: str) -> Reading | None:
-    """Runs in which one mark follows every character, without the mark."""
+    """Runs of evenly spaced characters or groups, pushed together."""
     builder, done = Builder("spaced"), 0
-    for run in _SPACED.finditer(text):
-        builder.add(text[done : run.start()], done, run.start())
-        for offset in range(run.start(), run.end(), 2):
-            builder.add(text[offset], offset, offset + 1)
-        done = run.end()
+    runs = [(run.span(), r"\S") for run in _SINGLES.finditer(text)]
+    runs += [(run.span(), r"[A-Za-z0-9@+]+") for run in _GROUPS.finditer(text) if _alone(text, run)]
+    for (start, end), token in sorted(runs):
+        parts = [part.span() for part in re.compile(token).finditer(text, start, end)]
+        while parts and parts[0][1] - parts[0][0] > 1 and text[slice(*parts[0])].isalpha():
+            del parts[0]  # a word in front
+        joined = "".join(text[slice(*part)] for part in parts)
+        if start < done or len(joined) < 8 or not re.search(r"\d|@", joined):
+            continue
+        builder.add(text[done : parts[0][0]], done, parts[0][0])
+        for first, last in parts:
+            builder.add(text[first:last], first, last)
+        done = end
     return _rest(builder, text, done)
+
+
+def _alone(text: str, run: re.Match[str]) -> bool:
+    """Whether the run is no stretch of a longer row of numbers: in a table, luck would find anything."""
+    separator = next(filter(None, run.groups()))
+    last = run.group().rpartition(separator)[2]
+    full = len(last) == len(run.group().partition(separator)[0])
+    before = text[max(0, run.start() - 3) : run.start()]
+    after = text[run.end() : run.end() + 3]
+    mark = r"\d" if separator.isspace() else r"[A-Za-z0-9]"
+    return not re.search(mark + re.escape(separator) + "$", before) and not (
+        full and re.match(re.escape(separator) + mark, after)
+    )
 
 
 def _broken(text: str) -> Reading | None:
