@@ -7,7 +7,6 @@ on, and APGR beside prompt length. The folders are described in `docs/scoring.md
 from __future__ import annotations
 
 import argparse
-import ast
 import csv
 import json
 import re
@@ -71,7 +70,7 @@ async def median(scorer: LexicalScorer, text: str) -> float:
 
 def languages(scorer: LexicalScorer, privacy: Path, routing: Path | None) -> dict[str, dict[str, float]]:
     """Per language, of texts of 40 characters and more: share decided rightly, share decided wrongly."""
-    texts = [(row["lang"], prompt(row)) for row in lines(privacy / "clean_prompts.jsonl")]
+    texts = [(row["lang"], row["text"]) for row in prompts(privacy)]
     croatian = re.compile("[čćšžđ]|^Koj|^U (?:koj|čem)")  # some Italian exam rows are in Croatian
     if routing:
         texts += [
@@ -84,6 +83,7 @@ def languages(scorer: LexicalScorer, privacy: Path, routing: Path | None) -> dic
             if not croatian.search(row["prompt"])
         ]
         texts += [("it", row["premise"]) for row in rows(routing / "xcopa_it_test.csv")]
+    texts = list(dict.fromkeys(texts))
     table: dict[str, dict[str, float]] = {}
     for code in ("en", "it", "es", "de", "fr"):
         for name, low, high in ((code, 40, 10**9), (f"{code} short", 1, 40)):
@@ -100,10 +100,8 @@ def languages(scorer: LexicalScorer, privacy: Path, routing: Path | None) -> dic
 def sides(scorer: LexicalScorer, privacy: Path, routing: Path | None) -> dict[str, dict[str, float]]:
     """Share of rows on the hard side of the shipped threshold."""
     groups: dict[str, list[str]] = {}
-    for row in lines(privacy / "clean_prompts.jsonl"):
-        text = prompt(row)
-        kind = json_label(row["text"]) or ""
-        groups.setdefault(f"{row['source']} {row['lang']} {kind}".strip(), []).append(text)
+    for row in prompts(privacy):
+        groups.setdefault(f"{row['source']} {row['lang']}", []).append(row["text"])
     if routing:
         for name in ("crux", "math-l5"):
             groups[f"zeroeval {name}"] = [row["question"] for row in rows(routing / f"zeroeval_{name}.csv")]
@@ -165,24 +163,9 @@ def share(part: int, whole: int) -> float:
     return round(part / whole, 4) if whole else 0.0
 
 
-def prompt(row: dict[str, Any]) -> str:
-    return json_query(row["text"]) or str(row["text"])
-
-
-def json_query(text: str) -> str | None:
-    """LLMZoo rows stand as a Python literal `{'id', 'label', 'query'}`."""
-    return literal(text).get("query")
-
-
-def json_label(text: str) -> str | None:
-    return literal(text).get("label")
-
-
-def literal(text: str) -> dict[str, Any]:
-    if not text.startswith("{'id'"):
-        return {}
-    found = ast.literal_eval(text)
-    return found if isinstance(found, dict) else {}
+def prompts(privacy: Path) -> Iterator[dict[str, Any]]:
+    """Prompts of everyday use; rows that may not be used commercially are left out."""
+    return (row for row in lines(privacy / "clean_prompts.jsonl") if row["source"] != "llmzoo")
 
 
 def rows(path: Path) -> Iterator[dict[str, str]]:

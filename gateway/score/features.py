@@ -23,7 +23,7 @@ EASY = ("greet", "smalltalk", "rewrite", "translate", "extract", "define", "fact
 SIGNS = ("\\", "^", "$", "=", "√", "∫", "∑", "π", "≤", "≥", "×")
 CODE_SIGNS = ("{", "}", "()", ");", "];", "def ", "#include", "</", "=>", "SELECT ", "import ", "print(", "[PYTHON]")
 TABLE: Mapping[str, str] = {
-    "length": "ln(1 + words) / 7; words of the whole prose, two signs count as one word in Chinese and Japanese",
+    "length": "ln(1 + words) / 7; two signs are a word in Chinese and Japanese, eight characters in fenced code",
     **{cue: f"cue words of {cue!r} (data/cues_*.txt), saturating: 1 → 0.6, 2 → 0.85, 3 and more → 1" for cue in CUES},
     "sentences": "ln(1 + sentence ends and lines) / 4",
     "questions": "question marks, up to 3, / 3",
@@ -42,6 +42,8 @@ TABLE: Mapping[str, str] = {
 """Every feature and what it measures, in the order of the vector."""
 NAMES = tuple(TABLE)
 _SATURATED = (0.0, 0.6, 0.85, 1.0)
+CODE_WORD = 8
+"""Characters of fenced code that count as one word."""
 GIVEN_WITHIN = 6
 """Where a task over a given text names itself."""
 _GIVEN = ("rewrite", "translate", "extract", "summarise")
@@ -106,12 +108,13 @@ def count(tokens: Sequence[str], table: Cues, counts: dict[str, int]) -> None:
 
 
 def word_count(ask: Ask, tokens: int, language: str | None) -> int:
-    """Words of the whole prose, from the density of the part that was read."""
+    """Words of the whole ask: of the prose from the density of the part that was read, of code by its length."""
+    code = ask.code_chars // CODE_WORD
     if not ask.prose:
-        return 0
+        return code
     if language in _SIGN_LANGUAGES:
-        return ask.chars // 2
-    return round(tokens * max(1.0, ask.chars / len(ask.prose)))
+        return ask.chars // 2 + code
+    return round(tokens * max(1.0, ask.chars / len(ask.prose))) + code
 
 
 def _values(ask: Ask, tokens: list[str], counts: dict[str, int], words: int, language: str | None) -> tuple[float, ...]:

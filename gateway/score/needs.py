@@ -16,7 +16,7 @@ CHARS_PER_TOKEN = {"ascii": 4.0, "latin": 3.0, "code": 2.8, "cyrillic": 1.9, "si
 PER_MESSAGE = 4
 IMAGE_TOKENS = 800
 """What a vision model commonly spends on one picture at default detail."""
-NODES = 50_000
+NODES = 20_000
 """Values looked at in messages and tools together; what lies beyond is not counted. Bodies are limited before that."""
 SAMPLE = 400
 """Characters looked at in each of head, middle and tail to tell the script of a string."""

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from gateway.core.types import BackendSpec, Needs, Request, Score
 from gateway.score.ask import Ask, ask_of, last_ask
-from gateway.score.features import read
+from gateway.score.features import NAMES, read
 from gateway.score.formula import formula, sureness
 from gateway.score.lexicon import LANGUAGES, digest, lexicon
 from gateway.score.needs import needs_of
@@ -64,8 +62,6 @@ def score_text(text: str, local: BackendSpec | None = None) -> Score:
     return LexicalScorer(local).score_text(text)
 
 
-def features_of(text: str) -> dict[str, Any]:
+def features_of(text: str) -> dict[str, float]:
     """The features of a text by name, for explaining a score."""
-    from gateway.score.features import NAMES
-
     return dict(zip(NAMES, read(ask_of(text), lexicon()).values, strict=True))

@@ -5,13 +5,14 @@ from __future__ import annotations
 import copy
 import json
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from gateway.score.ask import ask_of
 from gateway.score.features import NAMES, TABLE, read
-from gateway.score.formula import CEILING, formula, load, sureness
+from gateway.score.formula import CEILING, THRESHOLD, formula, load, sureness
 from gateway.score.lexicon import DATA, LANGUAGES, digest, lexicon
 from gateway.score.train import design, fit, log_loss, prior_of
 
@@ -77,6 +78,16 @@ def test_tables_have_every_cue_in_every_language() -> None:
         assert "follow" in found
 
 
+def test_the_documentation_names_every_feature() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "scoring.md").read_text(encoding="utf-8")
+    assert [name for name in NAMES if f"`{name}`" not in page] == []
+
+
 def test_the_digest_is_sha256_and_stable() -> None:
     assert re.fullmatch(r"[0-9a-f]{64}", digest())
     assert digest() == digest()
+
+
+def test_a_long_program_alone_is_not_taken_for_an_empty_ask() -> None:
+    lone = ask_of("```python\n" + "value = compute(value)\n" * 40 + "```")
+    assert formula().gain(read(lone, lexicon()).values) > THRESHOLD
