@@ -206,10 +206,11 @@ class Log:
         4. Segment and head are both gone: this is not our directory. Stay unavailable.
         """
         self._close_files()
-        self._keep_lock()
         size = self._segment.stat().st_size if self._segment.exists() else -1
         if size < 0 and not (self._directory / heads.NAME).exists():
-            raise OSError(errno.ENOENT, "the log is gone from its directory")
+            code = errno.ENOTDIR if self._directory.exists() and not self._directory.is_dir() else errno.ENOENT
+            raise OSError(code, "the log is gone from its directory")
+        self._keep_lock()
         if size < self._size:
             self._segment, self._size = self._directory / name(self._seq + 1), 0
         self._open_files()
