@@ -12,16 +12,20 @@ import anyio
 import orjson
 from anyio.abc import TaskStatus
 
-from gateway.core.errors import BackendBroke, ConfigurationError, GatewayError, QueueFull
+from gateway.core.errors import BackendBroke, ConfigurationError, ContextTooLong, GatewayError, QueueFull
 from gateway.core.types import BackendSpec, Chunk, Decision, Pieces, Request, Usage, Zone
 from gateway.engine.ask import parse_ask
 from gateway.engine.catalogue import ModelFile
 from gateway.engine.frames import Frame
 from gateway.engine.hosting import Host, ProcessHost, ThreadHost
 from gateway.engine.machine import physical_cores
-from gateway.engine.messages import SYSTEM_PROMPT, plain_messages
+from gateway.engine.messages import SYSTEM_PROMPT, Message, plain_messages
 from gateway.engine.supervisor import State, Status, Supervisor, WorkerLost
 from gateway.engine.worker import KINDS
+
+
+CHARACTERS_PER_TOKEN = 256
+"""No tokenizer puts more into one token, long runs of spaces excepted."""
 
 
 class LocalEngine:
@@ -105,7 +109,7 @@ class LocalEngine:
         """Yield the answer. Closing the generator stops the model, in the middle of a prompt too."""
         frame = {
             "op": "ask",
-            "messages": plain_messages(request.messages, self._system_prompt),
+            "messages": self._plain(request.messages),
             "ask": asdict(parse_ask(request.body)),
         }
         if self._waiting > self._queue:
@@ -128,7 +132,7 @@ class LocalEngine:
     async def count_tokens(self, messages: Sequence[Mapping[str, Any]]) -> int:
         """Tokens of these messages under the model's own template."""
         await self._supervisor.ready(self._start_wait_s)
-        exchange = self._supervisor.send({"op": "count", "messages": plain_messages(messages, self._system_prompt)})
+        exchange = self._supervisor.send({"op": "count", "messages": self._plain(messages)})
         try:
             frame = (await exchange.frames())[0]
         except WorkerLost as lost:
@@ -137,6 +141,13 @@ class LocalEngine:
             self._supervisor.close(exchange)
         _raise_error(frame)
         return int(frame["count"])
+
+    def _plain(self, messages: Sequence[Mapping[str, Any]]) -> list[Message]:
+        plain = plain_messages(messages, self._system_prompt)
+        # Reading tokens cannot be interrupted: what is beyond any doubt too long never gets there.
+        if sum(len(message["content"]) for message in plain) > self.spec.context * CHARACTERS_PER_TOKEN:
+            raise ContextTooLong(f"the prompt is far longer than the {self.spec.context} tokens the local model holds")
+        return plain
 
     async def _ready(self, until: float) -> None:
         await self._supervisor.ready(max(0.0, until - anyio.current_time()))

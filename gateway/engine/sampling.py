@@ -97,7 +97,7 @@ def _samplers(llama: Llama, ask: Ask, seed: int) -> list[Any]:
         lib.llama_sampler_init_top_p(ask.top_p, 1),
         lib.llama_sampler_init_min_p(ask.min_p, 1),
         lib.llama_sampler_init_temp(ask.temperature),
-        lib.llama_sampler_init_dist(seed & 0xFFFFFFFF),
+        lib.llama_sampler_init_dist(seed % 0xFFFFFFFF),  # the largest number itself means "take any seed"
     ]
 
 

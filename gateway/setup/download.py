@@ -19,7 +19,6 @@ from gateway.setup.screen import Progress, silent
 SIZE_LIMIT = 200 * 1024**3
 _REDIRECTS = 5
 _ATTEMPTS = 4
-_PIECE = 1 << 20
 _SPARE = 256 * 1024**2
 """Bytes that must stay free on the disk."""
 
@@ -131,7 +130,8 @@ def _save(response: httpx.Response, source: Source, part: Path, have: int, progr
         raise ConfigurationError(f"no room in {str(part.parent)!r}: {(expected - have) >> 20} MiB to come")
     done = have
     with part.open("ab" if have else "wb") as file:
-        for piece in response.iter_raw(_PIECE):
+        # In pieces as they come: collected into larger ones, the last would be lost when the connection breaks.
+        for piece in response.iter_raw():
             done += len(piece)
             if done > source.size_limit:
                 raise ConfigurationError(f"{source.plain!r} is larger than the limit of {source.size_limit >> 20} MiB")
