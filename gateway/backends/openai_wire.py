@@ -118,7 +118,8 @@ class OpenAIWire:
             finally:
                 await response.stream.aclose()
         except httpx.HTTPError as error:
-            raise self._told(error) from error
+            # From None: a parser's complaint quotes what the upstream sent.
+            raise self._told(error) from None
 
     async def aclose(self) -> None:
         await self._transport.aclose()

@@ -7,6 +7,7 @@ request was sent; `ReadTimeout`, `ReadError` and `RemoteProtocolError` mean that
 
 from __future__ import annotations
 
+import base64
 import socket
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, NoReturn
@@ -16,7 +17,7 @@ import httpx
 from aiohttp.abc import ResolveResult
 from aiohttp.resolver import ThreadedResolver
 
-from gateway.backends.endpoint import Endpoint, Network, inside
+from gateway.backends.endpoint import Endpoint, Network, Proxy, inside
 from gateway.backends.trust import tls_context
 
 
@@ -82,8 +83,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
             ),
         )
         if proxy := self._endpoint.proxy:
-            auth = aiohttp.BasicAuth(proxy.user, proxy.password or "") if proxy.user else None
-            self._proxied = {"proxy": proxy.url, "proxy_auth": auth}
+            self._proxied = {"proxy": proxy.url, "proxy_headers": _basic(proxy)}
         return self._session
 
 
@@ -129,6 +129,14 @@ class _Guarded(ThreadedResolver):
         if not all(inside(each["host"], self._networks) for each in found):
             raise Strayed("the name resolves to an address outside its zone")
         return found
+
+
+def _basic(proxy: Proxy) -> dict[str, str]:
+    """For the CONNECT request alone; the upstream never sees it."""
+    if proxy.user is None:
+        return {}
+    credentials = f"{proxy.user}:{proxy.password or ''}".encode()
+    return {"proxy-authorization": f"Basic {base64.b64encode(credentials).decode()}"}
 
 
 def _socket(info: Any, networks: Sequence[Network] | None) -> socket.socket:

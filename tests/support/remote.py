@@ -43,7 +43,7 @@ def permit(backend: RemoteBackend, request: Request) -> Released:
         backend=backend.spec,
         outgoing=backend.prepare(request),
         scan=Scan(),
-        receipt=Receipt(1, request.id, "decided"),
+        receipt=Receipt(1, request.id, "attempt"),
     )
 
 
