@@ -30,9 +30,15 @@ PROSE = (
     "Le délai de livraison est de 14 jours ouvrables à compter de la réception de la commande n° 2024-118.",
 )
 SENSITIVE = (
-    "IBAN DE21 3015 9876 5432 1098 70", "carta 5515 4321 4558 3581", "chiamami al +39 346 507 5291", "CF ZPCLRB98P07H501C",
-    "mail anna.verdi@posta-aziendale.it", "ghp_FBNOfQ5xj7t2ydf0K5uY8iH1wOLaQan8ePsq", "password: Ve1tro-9!x", "2024-05-17 10:33:00",
-)  # fmt: skip
+    "IBAN DE21 3015 9876 5432 1098 70",
+    "carta 5515 4321 4558 3581",
+    "chiamami al +39 346 507 5291",
+    "CF ZPCLRB98P07H501C",
+    "mail anna.verdi@posta-aziendale.it",
+    "ghp_FBNOfQ5xj7t2ydf0K5uY8iH1wOLaQan8ePsq",
+    "password: Ve1tro-9!x",
+    "2024-05-17 10:33:00",
+)
 STRUCTURED = frozenset({"IBAN", "CARD", "NATIONAL_ID", "EMAIL", "PHONE"})
 
 
@@ -151,7 +157,11 @@ def quality(scanner: Scanner, folder: Path, show: int) -> list[dict[str, Any]]:
 
 def table(rows: list[dict[str, Any]]) -> None:
     for row in rows:
-        print("  ".join(f"{value:.3f}".rjust(10) if isinstance(value, float) else str(value).ljust(30) for value in row.values()))
+        print(
+            "  ".join(
+                f"{value:.3f}".rjust(10) if isinstance(value, float) else str(value).ljust(30) for value in row.values()
+            )
+        )
 
 
 def main() -> None:

@@ -13,6 +13,7 @@ import re
 import tempfile
 import threading
 from collections.abc import Sequence
+from importlib import metadata
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -68,8 +69,10 @@ class Words:
 
 
 def lowered(text: str) -> str:
-    """What `re.IGNORECASE` compares: lower case, with the two letters from elsewhere that fold into ASCII."""
-    return text.lower().replace("ſ", "s").replace("\u212a", "k")
+    """What `re.IGNORECASE` compares, character for character: lower case, the two letters that fold into ASCII too."""
+    if text.isascii():
+        return text.lower()
+    return text.replace("İ", "i").lower().replace("ſ", "s").replace("\u212a", "k")
 
 
 class Automaton:
@@ -101,9 +104,9 @@ def _note(number: int, start: int, end: int, flags: int, context: list[int]) -> 
 
 def automaton(patterns: Sequence[str], cache_dir: Path | None) -> Automaton:
     """The compiled patterns, from `cache_dir` where an earlier start left them there."""
-    import hyperscan
+    import hyperscan  # first, so that a machine without it says so
 
-    key = hashlib.sha256("\0".join((hyperscan.__version__, *patterns)).encode()).hexdigest()
+    key = hashlib.sha256("\0".join((metadata.version("hyperscan"), *patterns)).encode()).hexdigest()
     path = cache_dir / f"detect-{key[:16]}.hs" if cache_dir else None
     database = _read(path, key) if path else None
     if database is None:

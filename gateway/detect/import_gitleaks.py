@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 LONGEST = 4000
-"""Bound for a repeat that had none: longer than any token, no longer than the overlap of two slices."""
+"""Bound for a repeat that had none: longer than any atom, no longer than the overlap of two slices."""
 _SHORTER = {".": 200, r"\s": 20, r"[ \t]": 20, ")": 64}
 """Bounds for what only fills the space between the parts of a rule: here a long repeat costs time and finds nothing."""
 _ACROSS_LINES = r"[\s\S]{0,400}?"
@@ -37,7 +37,7 @@ _GATES = {
     "curl-auth-user": r"\bcurl\b[\s\S]*(?:-u|--user)",
 }
 """Rules whose automaton would be large: this cheaper necessary condition wakes them instead."""
-_TOKEN = re.compile(
+_ATOM = re.compile(
     r"\\.|\[\^?\]?(?:\[:\^?\w+:\]|\\.|[^\]\\])*\]|\(\?[a-zA-Z-]*[:)]|\(\?P?<[^>]+>|\(\?|\{\d+,\}|[()|*+]|.", re.DOTALL
 )
 
@@ -49,40 +49,40 @@ def translate(pattern: str) -> str:
     out: list[str] = []
     before = ""
     flags: list[list[str]] = [[]]  # flags that run to the end of each open group: "(?i:" still to be closed
-    for index, token in enumerate(_tokens(pattern)):
-        if token == "(?i)" and index == 0:
-            out.append(token)
-        elif re.fullmatch(r"\(\?[a-z-]+\)", token):  # Go: from here to the end of the enclosing group
-            flags[-1].append(token[:-1] + ":")
+    for index, atom in enumerate(_atoms(pattern)):
+        if atom == "(?i)" and index == 0:
+            out.append(atom)
+        elif re.fullmatch(r"\(\?[a-z-]+\)", atom):  # Go: from here to the end of the enclosing group
+            flags[-1].append(atom[:-1] + ":")
             out.append(flags[-1][-1])
-        elif token.startswith("("):
-            out.append(token)
+        elif atom.startswith("("):
+            out.append(atom)
             flags.append([])
-        elif token == ")":
+        elif atom == ")":
             out.append(")" * (len(flags.pop()) + 1))
-        elif token == "|":
+        elif atom == "|":
             out.append(")" * len(flags[-1]) + "|" + "".join(flags[-1]))
         else:
-            out.append(_plain(token, before))
-        before = token
+            out.append(_plain(atom, before))
+        before = atom
     return "".join(out) + ")" * len(flags[0])
 
 
-def _tokens(pattern: str) -> Iterator[str]:
-    return (match.group() for match in _TOKEN.finditer(pattern))
+def _atoms(pattern: str) -> Iterator[str]:
+    return (match.group() for match in _ATOM.finditer(pattern))
 
 
-def _plain(token: str, before: str) -> str:
-    if token in {"*", "+"}:
-        return f"{{{int(token == '+')},{_SHORTER.get(before, LONGEST)}}}"
-    if re.fullmatch(r"\{\d+,\}", token):
-        least = int(token[1:-2])
+def _plain(atom: str, before: str) -> str:
+    if atom in {"*", "+"}:
+        return f"{{{int(atom == '+')},{_SHORTER.get(before, LONGEST)}}}"
+    if re.fullmatch(r"\{\d+,\}", atom):
+        least = int(atom[1:-2])
         return f"{{{least},{least + _SHORTER.get(before, LONGEST)}}}"
-    if token == r"\z":
+    if atom == r"\z":
         return r"\Z"
-    if token.startswith("[[") and len(token) > 2:  # Python warns of a nested set
-        return "[\\" + token[1:]
-    return token
+    if atom.startswith("[[") and len(atom) > 2:  # Python warns of a nested set
+        return "[\\" + atom[1:]
+    return atom
 
 
 def rule(row: dict[str, Any]) -> dict[str, Any]:

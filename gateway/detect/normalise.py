@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import unicodedata
 from bisect import bisect_right
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 _LOOKALIKES = str.maketrans(
@@ -16,7 +17,17 @@ _LOOKALIKES = str.maketrans(
     "ABESIJKMHOPCTYXYGQWaeijkopcyxshdqwrABEZHIKMNOPTYXaiokvptuxcjSUouhnOAEHILMPRSTVW"
     "--------" + "-" + "''''" + '""""' + "'" + '"' + "<>" + "::" + "//" + "........" + ".",
 )
-_SPECIAL = {"ı": "i", "Ι": "I", "ⅼ": "l", "\u3164": "", "\u115f": "", "\u1160": "", "\u2800": " ", "\u034f": "", "\u180e": ""}
+_SPECIAL = {
+    "ı": "i",
+    "Ι": "I",
+    "ⅼ": "l",
+    "\u3164": "",
+    "\u115f": "",
+    "\u1160": "",
+    "\u2800": " ",
+    "\u034f": "",
+    "\u180e": "",
+}
 
 
 @dataclass(slots=True)
@@ -102,7 +113,7 @@ def normalise(raw: str) -> list[Reading]:
     if not changed:
         return [Reading("raw", raw)]
     if all(len(reads) == 1 for reads in changed.values()):
-        return [Reading("normal", raw.translate(str.maketrans(changed)))]
+        return [Reading("normal", raw.translate({ord(char): reads for char, reads in changed.items()}))]
     readings = [_rewritten(raw, changed)]
     if "" in changed.values():
         spaced = {char: reads or " " for char, reads in changed.items()}
@@ -110,9 +121,9 @@ def normalise(raw: str) -> list[Reading]:
     return readings
 
 
-def _rewritten(raw: str, table: dict[str, str]) -> Reading:
+def _rewritten(raw: str, table: Mapping[str, str]) -> Reading:
     builder = Builder("normal")
-    one_to_one = str.maketrans({char: reads for char, reads in table.items() if len(reads) == 1})
+    one_to_one = {ord(char): reads for char, reads in table.items() if len(reads) == 1}
     other = {char for char, reads in table.items() if len(reads) != 1}
     done = 0
     for index, char in enumerate(raw):

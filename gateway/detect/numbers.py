@@ -16,7 +16,9 @@ from typing import Any
 
 from gateway.detect.candidate import Candidate, Check, Confirmed, bare, groups
 
-_CARD_SHAPES = frozenset({(4, 4, 4, 4), (4, 4, 4, 4, 3), (4, 6, 5), (4, 6, 4), (8, 8), (4, 4, 8), (4, 8, 4), (8, 4, 4), (6, 10)})
+_CARD_SHAPES = frozenset(
+    {(4, 4, 4, 4), (4, 4, 4, 4, 3), (4, 6, 5), (4, 6, 4), (8, 8), (4, 4, 8), (4, 8, 4), (8, 4, 4), (6, 10)}
+)
 
 
 def luhn(digits: str) -> bool:
@@ -188,7 +190,9 @@ def de_social_security(candidate: Candidate) -> Iterable[Confirmed]:
     code = candidate.bare
     digits = code[:8] + f"{ord(code[8]) - 64:02d}" + code[9:11]
     weights = (2, 1, 2, 5, 7, 1, 2, 1, 2, 1, 2, 1)
-    good = _sum_of_digits(weight * int(digit) for weight, digit in zip(weights, digits, strict=True)) % 10 == int(code[11])
+    good = _sum_of_digits(weight * int(digit) for weight, digit in zip(weights, digits, strict=True)) % 10 == int(
+        code[11]
+    )
     month, day = int(code[4:6]), int(code[2:4]) % 50
     plausible = 1 <= month <= 12 and day <= 31
     return candidate.confirm() if good and plausible else ()
@@ -209,7 +213,7 @@ def _mrz_digit(text: str) -> int:
 def de_id_card(candidate: Candidate) -> Iterable[Confirmed]:
     code = re.sub(r"[ <]|D$", "", candidate.value.upper())
     if len(code) == 9:  # without its check digit: serial numbers begin with a letter and hold digits
-        return candidate.confirm(0.75) if code[0].isalpha() and any(map(str.isdigit, code)) else ()
+        return candidate.confirm(0.75) if code[0].isalpha() and not code.isalpha() else ()
     good = len(code) == 10 and code[9].isdigit() and _mrz_digit(code[:9]) == int(code[9])
     return candidate.confirm() if good else ()
 

@@ -24,6 +24,8 @@ SLICE = 4000
 OVERLAP = 4200
 _BEFORE, _AFTER = 60, 25
 """How far from a candidate a context word may stand, in characters."""
+_REACH = 500
+"""How far past a slice its last candidate may need context words."""
 
 
 class DeadlineError(Exception):
@@ -128,7 +130,8 @@ class Pack:
         if name not in self._words:
             listed = sorted(self._context[name], key=len, reverse=True)
             escaped = "|".join(re.escape(word) for word in listed)
-            self._words[name] = re.compile(rf"(?i)(?<![^\W_])(?:{escaped})(?![^\W_])")
+            # On lower-case text and without a flag: `re` then skips by first letters, which is ten times as fast.
+            self._words[name] = re.compile(rf"(?<![^\W_])(?:{escaped})(?![^\W_])")
         return self._words[name]
 
     def allows(self, rule: Rule, secret: str, match: str, line: str) -> bool:
@@ -198,14 +201,17 @@ class _Slice:
         self._lists = lists
         """Lists of context words that the gate has seen a word of."""
         self._places: dict[str, tuple[list[int], list[int]]] = {}
-        self._lowered = ""
+        self._begin = max(0, low - _BEFORE - 1)
+        """Where the lower-case copy begins: it reaches back as far as a context word may stand."""
+        self._lower = ""
 
     def hits(self, number: int, rule: Rule, clock: Clock) -> Iterator[Hit]:
         if rule.needs_context and not any(self._words(name)[0] for name in rule.context):
             return
         if rule.literals and not self._holds(rule.literals):
             return
-        clock.check()
+        if self._end - self._low > 1000:
+            clock.check()
         pattern = self._pack.pattern(number)
         position, tries = self._low, 0
         while (match := pattern.search(self._text, position, self._end)) and match.start() < self._high:
@@ -219,9 +225,13 @@ class _Slice:
 
     def _holds(self, literals: tuple[str, ...]) -> bool:
         """Whether one of a rule's words is there: part of the rule, for vendors whose keys look like any digest."""
-        if not self._lowered:
-            self._lowered = lowered(self._text[self._low : self._end])
-        return any(word in self._lowered for word in literals)
+        folded = self._folded()
+        return any(word in folded for word in literals)
+
+    def _folded(self) -> str:
+        if not self._lower:
+            self._lower = lowered(self._text[self._begin : self._end])
+        return self._lower
 
     def _confirmed(self, rule: Rule, match: re.Match[str]) -> Iterator[Hit]:
         start, end = match.span(_group(rule, match))
@@ -247,7 +257,9 @@ class _Slice:
         if name not in self._lists:
             return _NOWHERE
         if name not in self._places:
-            spans = [m.span() for m in self._pack.context(name).finditer(self._text, max(0, self._low - _BEFORE), self._end)]
+            first, last = max(0, self._low - _BEFORE), min(self._end, self._high + _REACH)
+            words = self._pack.context(name).finditer(self._folded(), first - self._begin, last - self._begin)
+            spans = [(match.start() + self._begin, match.end() + self._begin) for match in words]
             self._places[name] = ([start for start, _ in spans], [end for _, end in spans])
         return self._places[name]
 
@@ -273,7 +285,13 @@ def settle(hits: Sequence[Hit]) -> list[Hit]:
     """One hit per place: the graver category, then the surer, then the plainer reading, then the longer."""
     order = sorted(
         hits,
-        key=lambda hit: (-_WEIGHTS.get(hit.category, 1), -hit.confidence, hit.view != "raw", hit.start - hit.end, hit.start),
+        key=lambda hit: (
+            -_WEIGHTS.get(hit.category, 1),
+            -hit.confidence,
+            hit.view != "raw",
+            hit.start - hit.end,
+            hit.start,
+        ),
     )
     kept: list[Hit] = []
     starts: list[int] = []
@@ -288,4 +306,3 @@ def settle(hits: Sequence[Hit]) -> list[Hit]:
 
 def moved(hit: Hit, start: int, end: int, view: str) -> Hit:
     return replace(hit, start=start, end=end, view=view)
-

@@ -11,15 +11,19 @@ from gateway.detect.candidate import Candidate, Check, Confirmed
 
 REGIONS = ("IT", "ES", "DE", "FR", "GB", "US")
 
-_SHAPES = (
-    # National forms that are a telephone number at first sight, and whose.
-    ("US", re.compile(r"\(?[2-9]\d\d\)?[ .-]{1,2}[2-9]\d\d[ .-]\d{4}|1[ .-][2-9]\d\d[ .-]\d{3}[ .-]\d{4}")),
-    ("FR", re.compile(r"0[1-9](?:[ .-]\d\d){4}")),
-    ("GB", re.compile(r"\(?0(?:7\d{3}\)?[ -]\d{3}[ ]?\d{3}|20\)?[ -]\d{4}[ -]\d{4}|1\d{2,3}\)?[ -]\d{3}[ -]\d{3,4})")),
-    ("IT", re.compile(r"3\d\d[ ./-]\d{6,7}|3\d\d[ .-]\d{3}[ .-]\d{3,4}|3\d\d[ .-]\d\d[ .-]\d\d[ .-]\d{2,3}|0\d{1,3}[/-]\d{6,8}")),
-    ("DE", re.compile(r"\(?0[1-9]\d{1,4}\)?[ ]?[/-][ ]?\d{4,9}|01[5-7]\d[ /-]\d{7,8}|0[1-9]\d{1,3}[/ ]\d{3}[ ]\d{2,4}[ ]?\d{0,3}")),
-    ("ES", re.compile(r"[6789]\d\d(?:[ .-]\d\d){3}|[67]\d\d[ -]\d{3}[ -]\d{3}")),
-)  # fmt: skip
+_SHAPES = tuple(
+    (region, re.compile(shape))
+    for region, shape in (
+        # National forms that are a telephone number at first sight, and whose.
+        ("US", r"\(?[2-9]\d\d\)?[ .-]{1,2}[2-9]\d\d[ .-]\d{4}|1[ .-][2-9]\d\d[ .-]\d{3}[ .-]\d{4}"),
+        ("FR", r"0[1-9](?:[ .-]\d\d){4}"),
+        ("GB", r"\(?0(?:7\d{3}\)?[ -]\d{3}[ ]?\d{3}|20\)?[ -]\d{4}[ -]\d{4}|1\d{2,3}\)?[ -]\d{3}[ -]\d{3,4})"),
+        ("IT", r"3\d\d[ ./-]\d{6,7}|3\d\d[ .-]\d{3}[ .-]\d{3,4}|3\d\d(?:[ .-]\d\d){2}[ .-]\d{2,3}|0\d{1,3}[/-]\d{6,8}"),
+        ("DE", r"\(?0[1-9]\d{1,4}\)?[ ]?[/-][ ]?\d{4,9}|01[5-7]\d[ /-]\d{7,8}"),
+        ("DE", r"0[1-9]\d{1,3}[/ ]\d{3}[ ]\d{2,4}[ ]?\d{0,3}"),
+        ("ES", r"[6789]\d\d(?:[ .-]\d\d){3}|[67]\d\d[ -]\d{3}[ -]\d{3}"),
+    )
+)
 
 
 @cache

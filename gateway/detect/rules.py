@@ -101,7 +101,7 @@ def _kind(row: dict[str, Any], context: Mapping[str, Any]) -> Rule:
     unknown = set(row) - _FIELDS
     if unknown or row["category"] not in CATEGORIES or not set(row.get("context", ())) <= set(context):
         raise ValueError(f"rule {row.get('kind')!r}: unknown field, category or context list")
-    fields = {key: tuple(value) if isinstance(value, list) else value for key, value in row.items()}
+    fields: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in row.items()}
     fields["pattern"] = expand(row["pattern"])
     fields["gate"] = expand(row.get("gate", row["pattern"]))
     group = row.get("group", 0)

@@ -127,9 +127,7 @@ class Scanner:
         self._deadline_ms = deadline_ms
 
     @classmethod
-    def load(
-        cls, *, cache_dir: Path | None = None, deadline_ms: float = 250.0, use_hyperscan: bool = True
-    ) -> Scanner:
+    def load(cls, *, cache_dir: Path | None = None, deadline_ms: float = 250.0, use_hyperscan: bool = True) -> Scanner:
         """The shipped rules. `deadline_ms` is processor time for one document; `cache_dir` keeps the automaton."""
         return cls(Pack.load(cache_dir=cache_dir, use_hyperscan=use_hyperscan), deadline_ms=deadline_ms)
 
@@ -139,24 +137,26 @@ class Scanner:
 
     async def scan(self, document: Mapping[str, Json], seen: dict[Any, Any] | None = None) -> Scan:
         """What is in `document`; what could not be read, or not in time, is in `unreadable`."""
+        clock = Clock(self._deadline_ms)
         try:
             walked = walk(document)
-        except Exception:  # whatever it is, no one has read this document
-            return Scan((), (Unreadable("$", "detector_failed"),), self.pack)
-        clock = Clock(self._deadline_ms)
-        steps = self._steps(document, walked, {} if seen is None else seen, clock)
-        if walked.characters > _OFF_LOOP:
-            return await anyio.to_thread.run_sync(_finish, steps, clock)
-        return await _interleaved(steps, clock)
+            steps = self._steps(document, walked, {} if seen is None else seen, clock)
+            if walked.characters > _OFF_LOOP:
+                return await anyio.to_thread.run_sync(_finish, steps, clock)
+            return await _interleaved(steps, clock)
+        except Exception:  # noqa: BLE001 - whatever it is, no one has read this document
+            return self._failed()
 
     def scan_now(self, document: Mapping[str, Json]) -> Scan:
         """The same without an event loop."""
-        try:
-            walked = walk(document)
-        except Exception:
-            return Scan((), (Unreadable("$", "detector_failed"),), self.pack)
         clock = Clock(self._deadline_ms)
-        return _finish(self._steps(document, walked, {}, clock), clock)
+        try:
+            return _finish(self._steps(document, walk(document), {}, clock), clock)
+        except Exception:  # noqa: BLE001 - the same answer as above
+            return self._failed()
+
+    def _failed(self) -> Scan:
+        return Scan((), (Unreadable("$", "detector_failed"),), self.pack)
 
     def find_in_text(self, text: str) -> Scan:
         """What is in one text, at path `$.text`."""
@@ -181,7 +181,7 @@ class Scanner:
             except DeadlineError:
                 unreadable.append(Unreadable(text.path, "deadline"))
                 break
-            except Exception:  # a rule that fails has not looked: its text counts as unread
+            except Exception:  # noqa: BLE001 - a rule that fails has not looked: its text counts as unread
                 unreadable.append(Unreadable(text.path, "detector_failed"))
                 continue
             if memory is not _NOTHING:
@@ -192,7 +192,7 @@ class Scanner:
                 yield from self._joined(joint, seen, clock, findings)
         except DeadlineError:
             unreadable.append(Unreadable("$.messages", "deadline"))
-        except Exception:
+        except Exception:  # noqa: BLE001 - as above
             unreadable.append(Unreadable("$.messages", "detector_failed"))
         return Scan(findings.all(), tuple(dict.fromkeys(unreadable)), self.pack)
 

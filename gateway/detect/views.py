@@ -47,7 +47,8 @@ PROBES = {
     "base64": r"[A-Za-z0-9+/_-]{12}",
     "hex": r"[0-9a-fA-F]{18}|(?:[0-9a-fA-F]{2}[ :]){8}[0-9a-fA-F]{2}",
     "words": rf"(?i)(?:\b(?:{_WORD})\b{_BETWEEN}(?:[a-z0-9]{{1,4}}{_BETWEEN}){{0,4}}){{3}}",
-    "spaced": r"(?:[^\s][ \t\n_\-]){7}[^\s]|[0-9][ \t\n._/\-]{1,2}[A-Za-z0-9]{1,5}[ \t\n._/\-]{1,2}[A-Za-z0-9]",
+    "spaced": r"(?:[^\s][ \t\n_\-]){7}[^\s]"
+    r"|(?:[A-Za-z0-9]{0,4}[0-9][A-Za-z0-9]{0,4}[ \t\n._/\-]{1,2}){2}[A-Za-z0-9]",
     "broken": r"[0-9][^\n]{0,14}\n[^\n]{0,14}[0-9]|@[^\n]{0,40}\n[A-Za-z0-9]|[A-Za-z0-9._-]\r?\n[^\n ]{0,40}@",
 }
 """View → pattern that must occur for it to be worth building; hyperscan and `re` read all of them alike."""
@@ -65,8 +66,9 @@ _SPELLED_TOKEN = re.compile(rf"(?i)(?<![^\W_])({_WORD})(?![^\W_])")
 _SINGLES = re.compile(r"""(?<!\S)\S(?:([ \t\n])\S(?![^\s,;:!?.)\]"'])){7,200}""")
 """One separator after every character, of whatever kind."""
 _GROUPS = re.compile(
-    "|".join(
-        rf"(?<![A-Za-z0-9@+]){group}{{{size}}}(?P<s{number}>{separator}){group}{{{size}}}"
+    r"(?<![A-Za-z0-9@+])(?=[A-Za-z@+\s._/\-]{0,14}[0-9])(?:"
+    + "|".join(
+        rf"{group}{{{size}}}(?P<s{number}>{separator}){group}{{{size}}}"
         rf"(?:(?P=s{number}){group}{{{size}}}){{0,200}}"
         + (rf"(?:(?P=s{number}){group}{{1,{size - 1}}})?" if size > 1 else "")
         + r"(?![A-Za-z0-9])"
@@ -77,6 +79,7 @@ _GROUPS = re.compile(
             for group, separator in (("[A-Z0-9@+]", r"[ \t\n]{1,2}"), ("[A-Za-z0-9@+]", r"[._/\-]"))
         )
     )
+    + ")"
 )
 """Equal groups with one separator throughout: what someone writes who hides a number."""
 _BROKEN = re.compile(r"(?<=[A-Za-z0-9@._+\-])[ ]?\r?\n[ ]?(?=[A-Za-z0-9@._+\-])")
@@ -216,9 +219,7 @@ def _broken(text: str) -> Reading | None:
     return _rest(builder, text, done)
 
 
-def _decode(
-    text: str, pattern: re.Pattern[str], decode: Callable[[str], bytes | None], view: str, seen: Seen
-) -> None:
+def _decode(text: str, pattern: re.Pattern[str], decode: Callable[[str], bytes | None], view: str, seen: Seen) -> None:
     for run in pattern.finditer(text):
         opened = False
         for start, end in _parts(run):

@@ -32,7 +32,8 @@ _HANDLES = {"file_id": "file", "file_ids": "file", "file_data": "file", "attachm
 """Fields that point to content elsewhere, wherever they stand."""
 
 _KNOWN = frozenset(
-    {"messages", "role", "content", "model", "type", "text", "name", "id", "tools", "tool_calls", "tool_call_id", "function", "arguments",
+    {"messages", "role", "content", "model", "type", "text", "name", "id", "tools",
+     "tool_calls", "tool_call_id", "function", "arguments",
      "description", "parameters", "properties", "required", "enum", "items", "title", "default", "additionalProperties",
      "strict", "stream", "stream_options", "include_usage", "temperature", "top_p", "n", "stop", "seed", "max_tokens",
      "max_completion_tokens", "logprobs", "top_logprobs", "logit_bias", "presence_penalty", "frequency_penalty", "user",
@@ -44,8 +45,8 @@ _KNOWN = frozenset(
      "developer", "cache_control", "thinking", "instructions", "suffix", "anyOf", "oneOf", "allOf", "$ref", "$defs",
      "attachments", "file_ids", "key", "value", "index", "minimum", "maximum", "pattern", "examples"}
 )  # fmt: skip
-"""Words of the API itself: as keys they are not scanned, and only they are spelled out in a path. A key from anywhere
-else is the user's text, so a path, which goes into logs and records, numbers it instead."""
+"""Words of the API itself: they are not scanned, and only they are spelled out in a path. A key from
+anywhere else is the user's text, so a path, which goes into logs and records, numbers it instead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +95,8 @@ def _visit(seen: Walk, value: Json, path: str, label: str, depth: int, cap: floa
 
 
 def _text(seen: Walk, text: str, path: str, label: str, cap: float) -> None:
+    if not label and text in _KNOWN:
+        return
     if len(text) > cap:
         text = text[: int(cap)]
     seen.characters += len(text)

@@ -18,7 +18,9 @@ _PLACEHOLDER = re.compile(
     r"user|username|email|admin_password|new[-_]?password|old[-_]?password|password\d?|pass|passwd|pwd|hash|hashed.*|"
     r"(?:const|let|var|await|new|async|function|return|lambda|not|and|for|the|type|char|varchar).*)$"
 )
-_CODE = re.compile(r"[({\[]|\$\{|->|=>|::|^[a-z_]+(?:\.[A-Za-z_]+)+$|^(?:os|process|self|config|settings|env|request)\.")
+_CODE = re.compile(
+    r"[({\[]|\$\{|->|=>|::|^[a-z_]+(?:\.[A-Za-z_]+)+$|^(?:os|process|self|config|settings|env|request)\."
+)
 _WORD = re.compile(r"^[^\W\d_]+$")
 
 
