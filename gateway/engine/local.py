@@ -23,7 +23,6 @@ from gateway.engine.messages import SYSTEM_PROMPT, Message, plain_messages
 from gateway.engine.supervisor import State, Status, Supervisor, WorkerLost
 from gateway.engine.worker import KINDS
 
-
 CHARACTERS_PER_TOKEN = 256
 """No tokenizer puts more into one token, long runs of spaces excepted."""
 

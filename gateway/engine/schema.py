@@ -37,7 +37,10 @@ _NODES = 2000
 
 def plain_schema(schema: Any) -> dict[str, Any]:
     """The same schema in plain form. Raises Unsupported with param response_format."""
-    return _Plain(schema).whole()
+    try:
+        return _Plain(schema).whole()
+    except (AttributeError, KeyError, TypeError, ValueError) as error:  # a keyword's value of the wrong kind
+        raise _unsupported("it is not a valid schema") from error
 
 
 class _Plain:

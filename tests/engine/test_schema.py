@@ -59,6 +59,8 @@ def test_definitions_are_renamed_so_that_no_property_is_taken_for_one() -> None:
         pytest.param({"type": "string", "maxLength": "9"}, id="text for a number"),
         pytest.param({"allOf": [{"type": "object"}, {"type": "object"}]}, id="allOf of two"),
         pytest.param({"anyOf": [{"type": "object"}], "properties": {}}, id="union beside properties"),
+        pytest.param({"$defs": True}, id="definitions of the wrong kind"),
+        pytest.param({"type": "object", "required": True}, id="required of the wrong kind"),
         pytest.param({"enum": []}, id="empty enum"),
         pytest.param({"type": "object", "required": ["a"]}, id="required and undescribed"),
         pytest.param({"type": "object", "properties": {"a": 3}}, id="a number for a schema"),
