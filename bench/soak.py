@@ -61,7 +61,7 @@ def growth(samples: list[Sample]) -> tuple[float, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=5)
-    parser.add_argument("--max-mb", type=float, default=64, help="growth allowed (the cache itself may hold 64 MB)")
+    parser.add_argument("--max-mb", type=float, default=16, help="growth allowed after the first quarter")
     parser.add_argument("--max-files", type=float, default=16)
     parser.add_argument("--out", type=Path, default=ROOT / "bench" / "results" / "soak.json")
     options = parser.parse_args()
@@ -72,7 +72,7 @@ def main() -> None:
         work = Path(folder)
         source = Running([sys.executable, "-m", "bench.upstream", str(upstream)], upstream, log=work / "upstream.log")
         with started(source, "/gap/0"):
-            peer = gateway.peer(work, upstream)
+            peer = gateway.peer(work, upstream, cache_mb=4)  # soon full, so that what still grows is a leak
             program = peer.start()
             with started(program, peer.ready):
                 samples = soak(peer, program, options.minutes * 60)

@@ -21,18 +21,19 @@ backends:
     base_url: "http://127.0.0.1:{upstream}/v1"
     model: bench
     api_key_env: BENCH_KEY
-cache: {{url: "memory://", ttl_s: 3600}}
+cache: {{url: "memory://", ttl_s: 3600, max_mb: {cache_mb}}}
 audit: {{dir: {audit}}}
 """
 
 
-def peer(work: Path, upstream: int) -> Peer:
+def peer(work: Path, upstream: int, cache_mb: int = 64) -> Peer:
     command = Path(sys.executable).with_name("gateway")
     if not command.exists():
         raise NotHere(f"{command} does not exist: run 'make install'")
     port, config = free_port(), work / "gateway.yaml"
     policy = ROOT / "policies" / "default.yaml"
-    config.write_text(_CONFIG.format(port=port, policy=policy, upstream=upstream, audit=work / "audit"))
+    audit = work / "audit"
+    config.write_text(_CONFIG.format(port=port, policy=policy, upstream=upstream, cache_mb=cache_mb, audit=audit))
     env = {"GATEWAY_LOCAL": "canned", "BENCH_KEY": "sk-bench"}
     return Peer(
         "gateway", (str(command), "serve", "--config", str(config)), port, "/readyz?zone=remote", "auto", work, env
