@@ -9,7 +9,9 @@ import json
 import sys
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
+
+from gateway.core.types import Json
 
 Slug = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
 """A name that fits into a header and a metric label."""
@@ -276,7 +278,14 @@ class Case(Strict):
 
 
 class CaseFile(Strict):
+    """A list of cases, with or without `cases:` above it."""
+
     cases: list[Case]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _bare_list(cls, content: Json) -> Json:
+        return {"cases": content} if isinstance(content, list) else content
 
 
 def json_schema() -> str:

@@ -37,6 +37,21 @@ def test_every_case_has_its_own_note() -> None:
         assert len(notes) == len(set(notes))
 
 
+async def test_cases_may_be_a_bare_list(tmp_path: Path, detector: Any, scorer: Any) -> None:
+    cases = tmp_path / "x.cases.yaml"
+    cases.write_text(
+        """
+- note: private stays local however hard
+  messages: [{role: user, content: "IBAN DE89 3704 0044 0532 0130 00, draft an appeal"}]
+  complexity: 0.9
+  want: {zone: local, rule: default, findings: [iban]}
+""",
+        encoding="utf-8",
+    )
+    (result,) = await run_cases(POLICIES / "default.yaml", cases, detector=detector, scorer=scorer)
+    assert result.differences == ()
+
+
 async def test_each_wish_that_was_not_met_is_named(tmp_path: Path, detector: Any, scorer: Any) -> None:
     cases = tmp_path / "x.cases.yaml"
     cases.write_text(
@@ -45,7 +60,7 @@ cases:
   - note: wrong in three ways
     messages: [{role: user, content: "DE89 3704 0044 0532 0130 00"}]
     complexity: 0.9
-    want: {zone: remote, level: public, findings: [email], rule: house-for-confidential}
+    want: {zone: remote, level: public, findings: [email], rule: default}
 """,
         encoding="utf-8",
     )
@@ -54,7 +69,7 @@ cases:
     assert result.differences == (
         "findings: want ['email'], have ['iban']",
         "level: want public, have confidential",
-        "zone: want remote, have private",
+        "zone: want remote, have local",
     )
 
 
