@@ -29,8 +29,8 @@ _REWRITTEN = {
 _PREFIX = r"[\w.-]{0,50}?"
 _END = r"""(?:[\x60'"\s;]|\\[nr]|$)"""
 _PROSE_END = r"""(?=[\x60'"\s;,)\]}<>&|!?]|\.(?:\s|$)|\\[nr]|$)"""
-_REPLACED = frozenset({"private-key"})
-"""Rules that `kinds.toml` has in a better form."""
+_REPLACED = frozenset({"private-key", "hashicorp-tf-password"})
+"""Rules that `kinds.toml` has in a better form, or a wider one."""
 _GATES = {
     "kubernetes-secret-yaml": r"(?i)\bkind:[ \t]*[\"']?secret\b",
     "curl-auth-header": r"\bcurl\b[\s\S]*(?:-H|--header)",

@@ -123,7 +123,7 @@ def iban(candidate: Candidate) -> Iterable[Confirmed]:
 def us_routing(candidate: Candidate) -> Iterable[Confirmed]:
     digits = [int(char) for char in candidate.bare]
     total = 3 * sum(digits[0::3]) + 7 * sum(digits[1::3]) + sum(digits[2::3])
-    return candidate.confirm() if total % 10 == 0 and sum(digits) else ()
+    return candidate.confirm() if total % 10 == 0 and any(digits) else ()
 
 
 # ── check digits that need more than one call ────────────────────────────────────────────────────────────────────────
@@ -141,7 +141,7 @@ def it_vat(candidate: Candidate) -> Iterable[Confirmed]:
     digits = candidate.bare.removeprefix("IT")
     if not (prefixed or "vat" in candidate.near):
         return ()
-    return candidate.confirm() if _stdnum("it.iva").is_valid(digits) else ()
+    return candidate.confirm() if luhn(digits) and digits != "00000000000" else ()
 
 
 def es_dni(candidate: Candidate) -> Iterable[Confirmed]:

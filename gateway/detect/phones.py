@@ -34,14 +34,14 @@ def _library() -> Any:
 
 
 def _parse(text: str, region: str | None) -> str | None:
-    """The number in international form, when it can exist."""
+    """The number in international form, when it could ring somewhere."""
     library = _library()
     try:
         number = library.parse(text, region)
     except library.NumberParseException:
         return None
-    if not library.is_valid_number(number):
-        return None
+    if not library.is_valid_number(number) and not (region is None and library.is_possible_number(number)):
+        return None  # with its country in front, a number in a range kept for fiction still counts
     return str(library.format_number(number, library.PhoneNumberFormat.E164))
 
 

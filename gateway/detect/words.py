@@ -65,7 +65,7 @@ def credentialed_url(candidate: Candidate) -> Iterable[Confirmed]:
     secret = candidate.value.split("://", 1)[1].rpartition("@")[0].partition(":")[2]
     if _PLACEHOLDER.match(secret) and not re.fullmatch(r"(?i)pass(?:word|wd)?\d*|admin.*|secret", secret):
         return ()
-    return candidate.confirm()
+    return (Confirmed(candidate.start, candidate.end, candidate.value, candidate.confidence),)
 
 
 def password(candidate: Candidate) -> Iterable[Confirmed]:
