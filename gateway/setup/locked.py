@@ -21,10 +21,11 @@ def engine_lock() -> Path:
 
 
 def entries(text: str) -> Mapping[str, str]:
-    """Each requirement with its hashes, by normalised name."""
+    """Each requirement with its hashes, by normalised name; versions for different Pythons stay together."""
     found: dict[str, str] = {}
     for entry in re.split(r"(?<!\\)\n", text):
         name = _NAME.match(entry)
         if name is not None:
-            found[re.sub(r"[-_.]+", "-", name.group(1)).lower()] = entry
+            key = re.sub(r"[-_.]+", "-", name.group(1)).lower()
+            found[key] = f"{found[key]}\n{entry}" if key in found else entry
     return found

@@ -175,6 +175,23 @@ def test_the_operators_cmake_arguments_come_last(tmp_path: Path) -> None:
     assert recipe.environment({}, tmp_path)["CMAKE_ARGS"].endswith(" -DGGML_NATIVE=ON")
 
 
+def test_versions_for_different_pythons_stay_together() -> None:
+    lock = "\n".join(
+        [
+            "numpy==2.4 ; python_version < '3.12' \\",
+            "    --hash=sha256:aa",
+            "numpy==2.5 ; python_version >= '3.12' \\",
+            "    --hash=sha256:bb",
+            "    # via x",
+            "Typing_Extensions==4 --hash=sha256:cc",
+        ]
+    )
+    found = entries(lock)
+    assert set(found) == {"numpy", "typing-extensions"}
+    assert "sha256:aa" in found["numpy"]
+    assert "sha256:bb" in found["numpy"]
+
+
 def test_the_lock_holds_the_engine_and_all_it_needs_with_hashes() -> None:
     lock = entries(engine_lock().read_text())
     wanted = {"llama-cpp-python", "numpy", "jinja2", "markupsafe", "diskcache", "typing-extensions"}
