@@ -8,6 +8,7 @@ outcome recorded. Everything it needs is handed in; of ours it imports `core` al
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager, suppress
@@ -282,7 +283,7 @@ class Pipeline:
             raise LocalUnavailable(
                 "this request must stay local and the local engine is off: set local.engine to llama"
             )
-        return local.spec, (), local.stream(request, decision)
+        return local.spec, left_aside(request.body, local.honours), local.stream(request, decision)
 
     async def _remote(
         self, way: Allowed, request: Request, decision: Decision, seen: dict[Any, Any], trace: _Trace
@@ -502,6 +503,16 @@ async def assess(
         pack=scan.pack,
         scorer=score.scorer,
     )
+
+
+_PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}\Z")
+
+
+def left_aside(body: Mapping[str, Json], honoured: frozenset[str]) -> tuple[str, ...]:
+    """Names of the fields that the answer takes no notice of. A name is the client's text: an odd one is not told."""
+    if body.keys() <= honoured:
+        return ()
+    return tuple(sorted({name if _PLAIN_NAME.match(name) else "?" for name in body.keys() - honoured}))
 
 
 _REFUSALS: dict[str, type[GatewayError]] = {

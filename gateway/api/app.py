@@ -5,10 +5,10 @@ from __future__ import annotations
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from urllib.parse import unquote
 
 import orjson
 from starlette.types import Receive, Scope, Send
+from structlog.contextvars import bind_contextvars
 
 from gateway.api.auth import Auth
 from gateway.api.chat import Chat
@@ -66,8 +66,9 @@ class App:
             return  # websockets are closed by the server, the lifespan belongs to whoever runs the app
         answer = Answer(send, "req_" + secrets.token_hex(12))
         headers = headers_of(scope)
+        bind_contextvars(request_id=answer.request_id)  # the server runs each request in a context of its own
         try:
-            answer.extra = self._cors.headers(headers)
+            answer.cors = self._cors.headers(headers)
             self._admit(headers)
             await self._route(scope, headers, receive, answer)
         except Exception as error:  # noqa: BLE001 - the last net: whatever broke, the client gets OpenAI's shape
@@ -94,8 +95,8 @@ class App:
     async def _route(self, scope: Scope, headers: Headers, receive: Receive, answer: Answer) -> None:
         path, method = _canonical(scope["path"]), scope["method"]
         if method == "OPTIONS":
-            answer.extra = []
-            await answer.start(204, self._cors.preflight(headers))
+            answer.cors = self._cors.preflight(headers)
+            await answer.start(204, [])
             await answer.body(b"")
         elif path == "/chat/completions":
             _allow(method, "POST")
@@ -106,7 +107,7 @@ class App:
         elif path.startswith(_MODEL_PREFIX):
             _allow(method, "GET")
             self._auth.identify(headers)
-            await answer.json(self._endpoints.models.get(unquote(path[len(_MODEL_PREFIX) :])))
+            await answer.json(self._endpoints.models.get(path[len(_MODEL_PREFIX) :]))
         else:
             raise HTTPError(
                 404,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from uuid import uuid4
@@ -13,20 +13,16 @@ from starlette.types import Receive
 
 from gateway.api.auth import Auth
 from gateway.api.collect import Collector
-from gateway.api.errors import event
+from gateway.api.events import EventStream
 from gateway.api.http import Answer, ClientGone, Headers, read_body, text_of
 from gateway.api.schema import parse_body
-from gateway.api.sse import PING, StreamWriter
+from gateway.api.sse import StreamWriter
 from gateway.core.errors import BadRequest, GatewayError, QueueFull, UnknownModel
 from gateway.core.types import Decision, Principal, Request, Sensitivity
 from gateway.pipeline import Pipeline, Reply
 
-_EVENT_STREAM = [
-    (b"content-type", b"text/event-stream; charset=utf-8"),
-    (b"cache-control", b"no-cache"),
-    (b"x-accel-buffering", b"no"),
-]
 _CONVERSATION = (b"x-conversation-id", b"x-openwebui-chat-id", b"x-claude-code-session-id", b"x-session-id")
+MAX_NAMES = 30
 _RAISES = {str(level): level for level in Sensitivity}
 
 
@@ -106,21 +102,24 @@ class Chat:
         )
 
     async def _serve(self, request: Request, answer: Answer, tasks: anyio.abc.TaskGroup) -> None:
+        stream = EventStream(answer)
         try:
             if request.stream:
-                await self._stream(request, answer, tasks)
+                if self._options.ping_s:
+                    tasks.start_soon(stream.keep_awake, self._options.ping_s)
+                await self._stream(request, answer, stream)
             else:
                 await self._whole(request, answer)
         except Exception as error:  # noqa: BLE001 - the edge answers whatever happens, in OpenAI's shape
             if not isinstance(error, GatewayError):
                 self._log_failure(request.id, error)
-            if not answer.started:
+            if request.stream:
+                await stream.fail(error)
+            elif not answer.started:
                 await answer.error(error)
-            elif not answer.done:  # the status is out: one error event, no [DONE], never a second answer
-                await answer.body(event(error))
 
     async def _whole(self, request: Request, answer: Answer) -> None:
-        collector = Collector(choices=request.body.get("n", 1))
+        collector = Collector()
         async with self._pipeline.handle(request, self._announce(answer)) as reply:
             self._describe(reply, answer)
             async for pieces in reply.pieces:
@@ -130,48 +129,46 @@ class Chat:
             )
             await answer.json(body)
 
-    async def _stream(self, request: Request, answer: Answer, tasks: anyio.abc.TaskGroup) -> None:
-        pinger = _Pinger(answer, self._options.ping_s)
-        if self._options.ping_s:
-            tasks.start_soon(pinger.run)
+    async def _stream(self, request: Request, answer: Answer, stream: EventStream) -> None:
         async with self._pipeline.handle(request, self._announce(answer)) as reply:
+            self._describe(reply, answer)
             writer = StreamWriter(
                 id=_completion_id(),
                 created=int(request.received_at),
                 model=self._model(request, reply),
-                choices=request.body.get("n", 1),
                 include_usage=request.include_usage,
             )
-            begun = writer.begin()
             async for pieces in reply.pieces:
-                data = begun + writer.write(pieces)
-                begun = b""
-                if not answer.started:
-                    self._describe(reply, answer)
-                    await answer.start(200, list(_EVENT_STREAM))
-                if data:
-                    pinger.quiet = False
-                    await answer.body(data, more=True)
-            await answer.body(writer.end())
+                if events := writer.write(pieces):
+                    await stream.write(events)
+            await stream.write(writer.end(), last=True)
 
     def _announce(self, answer: Answer) -> Callable[[Decision], None]:
         """Refusals carry the decision's headers too, so set them as soon as it is known."""
 
         def decided(decision: Decision) -> None:
             if self._options.headers:
-                answer.extra = _decision_headers(str(decision.zone), decision.backend, decision.rule, "off", decision)
+                answer.decision = _decision_headers(
+                    str(decision.zone), decision.backend, decision.rule, "off", decision
+                )
 
         return decided
 
     def _describe(self, reply: Reply, answer: Answer) -> None:
         if self._options.headers:
             way = reply.way
-            answer.extra = _decision_headers(str(way.zone), way.backend, way.rule, reply.cache, reply.decision)
+            answer.decision = _decision_headers(str(way.zone), way.backend, way.rule, reply.cache, reply.decision)
             if reply.dropped:
-                answer.extra.append((b"x-gateway-dropped", ",".join(reply.dropped).encode("ascii", "replace")))
+                answer.decision.append((b"x-gateway-dropped", _few(reply.dropped)))
 
     def _model(self, request: Request, reply: Reply) -> str:
         return reply.backend.model if self._options.echo_served else request.asked_model
+
+
+def _few(names: Sequence[str]) -> bytes:
+    """Names for a header, which proxies allow a few thousand bytes: a client may send any number of fields."""
+    told = [*names[:MAX_NAMES], "..."] if len(names) > MAX_NAMES else names
+    return ",".join(told).encode("ascii", "replace")
 
 
 def _decision_headers(zone: str, backend: str, rule: str, cache: str, decision: Decision) -> list[tuple[bytes, bytes]]:
@@ -194,29 +191,6 @@ async def _watch(receive: Receive, answer: Answer, scope: anyio.CancelScope) -> 
             if not answer.done:  # servers also report a disconnect once the answer is out
                 scope.cancel()
             return
-
-
-class _Pinger:
-    """Keeps proxies from closing a silent stream: a comment line every `every_s` seconds without data.
-
-    Started early, it sends the status before the first token is there; what fails after that is an error event.
-    """
-
-    def __init__(self, answer: Answer, every_s: float) -> None:
-        self._answer = answer
-        self._every_s = every_s
-        self.quiet = True
-
-    async def run(self) -> None:
-        while True:
-            self.quiet = True
-            await anyio.sleep(self._every_s)
-            if self._answer.done:
-                return
-            if self.quiet:
-                if not self._answer.started:
-                    await self._answer.start(200, list(_EVENT_STREAM))
-                await self._answer.body(PING, more=True)
 
 
 def _raised(headers: Headers) -> Sensitivity | None:

@@ -12,14 +12,15 @@ from gateway.core.types import Json, Pieces, Usage
 class Collector:
     """Adds chunks up into OpenAI's `chat.completion` object."""
 
-    def __init__(self, *, choices: int) -> None:
-        self._choices = [_Choice(index) for index in range(choices)]
+    def __init__(self) -> None:
+        self._choices: list[_Choice] = []
         self._usage: Usage | None = None
 
     def add(self, pieces: Pieces) -> None:
         for chunk in pieces:
             if chunk.usage is not None:
                 self._usage = chunk.usage
+                continue
             while chunk.choice >= len(self._choices):
                 self._choices.append(_Choice(len(self._choices)))
             choice = self._choices[chunk.choice]
@@ -39,6 +40,10 @@ class Collector:
             "choices": [choice.body() for choice in self._choices],
             "usage": usage_body(self._usage or Usage(0, 0)),
         }
+
+
+_CALL_TEXT = {"function": "arguments", "custom": "input"}
+"""Where each kind of tool call keeps what the model wrote."""
 
 
 class _Choice:
@@ -63,15 +68,15 @@ class _Choice:
                 self._other[name] = value
 
     def _add_call(self, delta: Mapping[str, Any]) -> None:
-        call = self._calls.setdefault(
-            delta.get("index", 0), {"id": "", "type": "function", "function": {"name": "", "arguments": ""}}
-        )
+        kind = "custom" if "custom" in delta else "function"
+        text = _CALL_TEXT[kind]
+        call = self._calls.setdefault(delta.get("index", 0), {"id": "", "type": kind, kind: {"name": "", text: ""}})
         for name in ("id", "type"):
             if delta.get(name):
                 call[name] = delta[name]
-        function = delta.get("function") or {}
-        call["function"]["name"] += function.get("name") or ""
-        call["function"]["arguments"] += function.get("arguments") or ""
+        said = delta.get(kind) or {}
+        call[kind]["name"] += said.get("name") or ""
+        call[kind][text] += said.get(text) or ""
 
     def add_logprobs(self, logprobs: Mapping[str, Json]) -> None:
         if self._logprobs is None:

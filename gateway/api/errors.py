@@ -75,9 +75,13 @@ def _upstream_status(error: e.BackendError, status: int, kind: str) -> tuple[int
     return (429, "rate_limit_error") if error.status == 429 else (status, kind)
 
 
+_POINTLESS = frozenset({"upstream_auth", "upstream_quota"})
+"""Codes of failures that the operator has to mend, whatever their status says to clients."""
+
+
 def _headers(error: Exception, status: int) -> dict[str, str]:
     headers: dict[str, str] = {}
-    if status < 429 or isinstance(error, e.Refused):
+    if status < 429 or isinstance(error, e.Refused) or getattr(error, "code", None) in _POINTLESS:
         headers["x-should-retry"] = "false"  # clients would send the same request, and leave the same records, thrice
     if isinstance(error, e.GatewayError) and error.retry_after_s is not None and status in {429, 502, 503, 504}:
         headers["retry-after"] = str(max(1, math.ceil(error.retry_after_s)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from urllib.parse import parse_qsl
 
+import anyio
 import orjson
 from starlette.types import Message, Receive, Scope, Send
 
@@ -13,6 +14,8 @@ from gateway.core.types import Json
 
 Headers = Mapping[bytes, bytes]
 _JSON = (b"content-type", b"application/json")
+_SWALLOW_S = 10.0
+_SWALLOW_TIMES = 4
 
 
 def headers_of(scope: Scope) -> dict[bytes, bytes]:
@@ -26,11 +29,12 @@ def text_of(headers: Headers, name: bytes) -> str | None:
 
 
 async def read_body(receive: Receive, headers: Headers, limit: int) -> bytes:
-    """The whole body, or 413 as soon as it is known to be too large: before it is parsed, often before it is read."""
+    """The whole body, or 413 as soon as it is known to be too large: before it is parsed, and never held as a whole."""
     if headers.get(b"content-encoding", b"identity").lower() != b"identity":
         raise HTTPError(415, "send the body without content-encoding", code="unsupported_encoding")
     length = headers.get(b"content-length", b"")
     if length.isdigit() and int(length) > limit:
+        await _swallow(receive, limit)
         raise _too_large(limit)
     chunks: list[bytes] = []
     size = 0
@@ -41,6 +45,8 @@ async def read_body(receive: Receive, headers: Headers, limit: int) -> bytes:
         chunk = message.get("body", b"")
         size += len(chunk)
         if size > limit:
+            chunks.clear()
+            await _swallow(receive, limit)
             raise _too_large(limit)
         chunks.append(chunk)
         if not message.get("more_body", False):
@@ -49,6 +55,20 @@ async def read_body(receive: Receive, headers: Headers, limit: int) -> bytes:
 
 class ClientGone(Exception):
     """The client left before its request was whole; there is nobody to answer."""
+
+
+async def _swallow(receive: Receive, limit: int) -> None:
+    """Read on for a while and keep nothing: closing on a client that still sends makes it lose the answer, take it for
+    a broken connection, and send the same body again."""
+    size = 0
+    with anyio.move_on_after(_SWALLOW_S):
+        while size <= _SWALLOW_TIMES * limit:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise ClientGone
+            size += len(message.get("body", b""))
+            if not message.get("more_body", False):
+                return
 
 
 def _too_large(limit: int) -> HTTPError:
@@ -68,15 +88,16 @@ class Answer:
         self.request_id = request_id
         self.started = False
         self.done = False
-        self.extra: list[tuple[bytes, bytes]] = []
-        """Headers to add when the answer starts: CORS, the decision."""
+        self.cors: list[tuple[bytes, bytes]] = []
+        self.decision: list[tuple[bytes, bytes]] = []
+        """Headers that tell what was decided, as far as that is known when the answer starts."""
 
     async def start(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
         self.started = True
         message: Message = {
             "type": "http.response.start",
             "status": status,
-            "headers": [*headers, (b"x-request-id", self.request_id.encode()), *self.extra],
+            "headers": [*headers, (b"x-request-id", self.request_id.encode()), *self.decision, *self.cors],
         }
         await self._send(message)
 
@@ -100,4 +121,4 @@ class Answer:
 
 
 def query_of(scope: Scope) -> dict[str, str]:
-    return dict(parse_qsl(scope.get("query_string", b"").decode("latin-1")))
+    return dict(parse_qsl(scope.get("query_string", b"").decode("latin-1"), keep_blank_values=True))

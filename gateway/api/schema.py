@@ -78,6 +78,9 @@ class ChatBody(_Open):
     parallel_tool_calls: bool | None = None
 
 
+_WITHOUT_TOOLS = (None, "none", "auto")
+
+
 def parse_body(raw: bytes) -> dict[str, Json]:
     """The body as a dict with null fields removed. Raises BadRequest naming the field."""
     try:
@@ -137,7 +140,7 @@ def _check_together(checked: ChatBody, body: Mapping[str, Json]) -> None:
                 param="response_format",
                 code="invalid_value",
             )
-    if "tool_choice" in body and not body.get("tools") and body["tool_choice"] not in {"none", "auto"}:
+    if body.get("tool_choice") not in _WITHOUT_TOOLS and not body.get("tools"):
         raise BadRequest("'tool_choice' needs 'tools'", param="tool_choice", code="invalid_value")
     _check_bias(body.get("logit_bias"))
     _check_tool_messages(checked.messages)
@@ -147,7 +150,7 @@ def _check_bias(bias: Any) -> None:
     if bias is None:
         return
     fine = isinstance(bias, dict) and all(
-        token.isdigit() and isinstance(value, int | float) and -100 <= value <= 100 for token, value in bias.items()
+        token.isdecimal() and type(value) in {int, float} and -100 <= value <= 100 for token, value in bias.items()
     )
     if not fine:
         raise BadRequest(

@@ -4,31 +4,27 @@ from __future__ import annotations
 
 import orjson
 
-from gateway.core.types import Chunk, Pieces, Usage
+from gateway.core.types import Pieces, Usage
 
 DONE = b"data: [DONE]\n\n"
-PING = b": ping\n\n"
+_ROLE = b'{"role":"assistant","content":""}'
 
 
 class StreamWriter:
     """Writes one stream: the same id, created and model on every event, `role` in each choice's first delta.
 
-    Clients append choices in order of appearance, so all `choices` roles are sent first, 0, 1, …; exactly one
-    finish_reason goes out per choice; usage is sent only when asked for, last, with empty choices.
+    Clients append choices in order of appearance, so a choice's role is sent after those of all choices before it;
+    exactly one finish_reason goes out per choice; usage is sent only when asked for, last, with empty choices.
     """
 
-    def __init__(self, *, id: str, created: int, model: str, choices: int, include_usage: bool) -> None:  # noqa: A002
+    def __init__(self, *, id: str, created: int, model: str, include_usage: bool) -> None:  # noqa: A002
         head = {"id": id, "object": "chat.completion.chunk", "created": created, "model": model}
         self._head = b"data: " + orjson.dumps(head)[:-1] + b',"choices":['
         self._tail = b'],"usage":null}\n\n' if include_usage else b"]}\n\n"
-        self._choices = choices
         self._include_usage = include_usage
-        self._open = set(range(choices))
+        self._begun = 0
+        self._open: set[int] = set()
         self._usage: Usage | None = None
-
-    def begin(self) -> bytes:
-        role = {"role": "assistant", "content": ""}
-        return b"".join(self._event(index, orjson.dumps(role), None, None) for index in range(self._choices))
 
     def write(self, pieces: Pieces) -> bytes:
         head, tail = self._head, self._tail
@@ -36,6 +32,9 @@ class StreamWriter:
         for chunk in pieces:
             if chunk.usage is not None:
                 self._usage = chunk.usage
+                continue
+            if chunk.choice >= self._begun:
+                self._begin(chunk.choice, out)
             if chunk.finish is None and chunk.logprobs is None:
                 if chunk.delta:  # the hot path: a few bytes of text
                     out += (
@@ -45,20 +44,21 @@ class StreamWriter:
                         b',"logprobs":null,"finish_reason":null}',
                         tail,
                     )
-            elif self._still_open(chunk):
+            elif chunk.choice in self._open:
+                if chunk.finish is not None:
+                    self._open.discard(chunk.choice)
                 out.append(self._event(chunk.choice, orjson.dumps(chunk.delta), chunk.logprobs, chunk.finish))
         return b"".join(out)
 
     def end(self) -> bytes:
-        return (self._usage_event() if self._include_usage else b"") + DONE
+        finishes = [self._event(index, b"{}", None, "stop") for index in sorted(self._open)]
+        return b"".join((*finishes, self._usage_event() if self._include_usage else b"", DONE))
 
-    def _still_open(self, chunk: Chunk) -> bool:
-        if chunk.finish is None:
-            return True
-        if chunk.choice not in self._open:
-            return False
-        self._open.discard(chunk.choice)
-        return True
+    def _begin(self, choice: int, out: list[bytes]) -> None:
+        for index in range(self._begun, choice + 1):
+            self._open.add(index)
+            out.append(self._event(index, _ROLE, None, None))
+        self._begun = choice + 1
 
     def _event(self, index: int, delta: bytes, logprobs: object, finish: str | None) -> bytes:
         return b"".join(

@@ -59,6 +59,10 @@ class CannedRemote:
 class CannedLocal:
     """Takes the place of the local model where none can be built."""
 
+    honours = frozenset(
+        {"max_completion_tokens", "max_tokens", "messages", "model", "n", "seed", "stop", "stream", "stream_options"}
+    )
+
     def __init__(self, spec: BackendSpec, *, pause_s: float = 0.0) -> None:
         self.spec = spec
         self._pause_s = pause_s

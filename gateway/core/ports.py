@@ -63,6 +63,9 @@ class LocalBackend(Protocol):
     """The engine on this host."""
 
     spec: BackendSpec
+    honours: frozenset[str]
+    """The top-level fields of a request that it reads. The client is told of the others; `stream` raises Unsupported
+    where ignoring one would quietly change what was asked for."""
 
     def stream(self, request: Request, decision: Decision) -> AsyncGenerator[Pieces, None]:
         """Yield the answer in pieces. Closing the generator stops the work."""

@@ -12,6 +12,15 @@ from gateway.engine.schema import JSON_OBJECT, plain_schema
 MAX_CHOICES = 16
 MAX_STOPS = 16
 
+HONOURED = frozenset(
+    {
+        "frequency_penalty", "logit_bias", "logprobs", "max_completion_tokens", "max_tokens", "messages", "min_p",
+        "model", "n", "presence_penalty", "repetition_penalty", "response_format", "seed", "stop", "store", "stream",
+        "stream_options", "temperature", "top_k", "top_logprobs", "top_p",
+    }
+)  # fmt: skip
+"""Every other parameter is refused below or left aside. Nothing is ever stored here, which is what `store` may ask."""
+
 REFUSED = ("audio", "web_search_options")
 """Parameters that change the answer and that this engine cannot honour."""
 

@@ -14,7 +14,7 @@ from anyio.abc import TaskStatus
 
 from gateway.core.errors import BackendBroke, ConfigurationError, ContextTooLong, GatewayError, QueueFull
 from gateway.core.types import BackendSpec, Chunk, Decision, Pieces, Request, Usage, Zone
-from gateway.engine.ask import parse_ask
+from gateway.engine.ask import HONOURED, parse_ask
 from gateway.engine.catalogue import ModelFile
 from gateway.engine.frames import Frame
 from gateway.engine.hosting import Host, ProcessHost, ThreadHost
@@ -29,6 +29,8 @@ CHARACTERS_PER_TOKEN = 256
 
 class LocalEngine:
     """The small model on this host. Run `run` in a task group; ask with `stream`."""
+
+    honours = HONOURED
 
     def __init__(
         self,
