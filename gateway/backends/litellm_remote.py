@@ -1,9 +1,9 @@
 """Every vendor that does not speak the OpenAI wire, through litellm: the only file that imports it, as late as can be.
 
 litellm is a large library with habits of its own; all of them that matter here are switched off where it is loaded:
-reading a `.env` file, fetching its price list, logging and printing requests, retrying, and following redirects, which
-would carry a prompt to a host that no policy has seen. Vendors are reached as `HTTPS_PROXY`, `NO_PROXY`,
-`SSL_CERT_FILE` and the system's certificate store say.
+reading a `.env` file, fetching its price list, logging and printing requests, sending again what may have been read,
+and following redirects, which would carry a prompt to a host that no policy has seen. Vendors are reached as
+`HTTPS_PROXY`, `NO_PROXY`, `SSL_CERT_FILE` and the system's certificate store say.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import importlib
 import logging
 import os
 from collections.abc import AsyncGenerator, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -46,6 +47,9 @@ HINTS = frozenset(
 """Parameters that a vendor may lack and the answer still be what was asked for: dropped and named."""
 
 _ALWAYS = frozenset({"messages", "model", "stream"})
+_sent: ContextVar[set[str] | None] = ContextVar("sent", default=None)
+"""Addresses written to under the permit in force: one permit is one attempt. None where no permit is in force."""
+
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError, httpx.UnsupportedProtocol)
 
 
@@ -108,7 +112,7 @@ class LiteLLMRemote:
         await self.warm()
         answer = Answer(self.spec.name)
         try:
-            response = await self._litellm.acompletion(**released.outgoing.payload, **self._arguments())
+            response = await self._send(released)
             if not released.outgoing.payload["stream"]:
                 yield [*_chunks(answer, response), *answer.end(complete=True)]
                 return
@@ -133,6 +137,13 @@ class LiteLLMRemote:
             if name not in HINTS:
                 raise Unsupported(f"the vendor of backend {self.spec.name!r} does not take {name!r}", param=name)
             del payload[name]
+
+    async def _send(self, released: Released) -> Any:
+        permit = _sent.set(set())
+        try:
+            return await self._litellm.acompletion(**released.outgoing.payload, **self._arguments())
+        finally:
+            _sent.reset(permit)
 
     def _arguments(self) -> dict[str, Any]:
         options = self._options
@@ -183,9 +194,10 @@ def _chain(error: BaseException | None) -> list[BaseException]:
 
 
 def _headers(error: Exception) -> Mapping[str, str]:
-    response = getattr(error, "response", None)
-    for headers in (getattr(response, "headers", None), getattr(error, "headers", None)):
-        if headers:
+    """The vendor's headers. litellm's own errors often carry an invented response; the real one is up the chain."""
+    for each in _chain(error):
+        response = getattr(each, "response", None)
+        if headers := getattr(response, "headers", None):
             return httpx.Headers(headers)
     return {}
 
@@ -217,6 +229,8 @@ def _silence(litellm: Any) -> None:
         logger.handlers = [logging.NullHandler()]
         logger.propagate = False
         logger.setLevel(logging.CRITICAL + 1)
+    # The client that litellm uses for OpenAI writes whole requests at level DEBUG.
+    logging.getLogger("openai").setLevel(logging.WARNING)
 
 
 def _reach_vendors_our_way(litellm: Any) -> None:
@@ -226,9 +240,22 @@ def _reach_vendors_our_way(litellm: Any) -> None:
     def open_client(
         _: Any = None, timeout: Any = None, event_hooks: Any = None, ssl_verify: Any = None, shared_session: Any = None
     ) -> httpx.AsyncClient:
-        return httpx.AsyncClient(verify=tls, timeout=timeout, event_hooks=event_hooks, follow_redirects=False)
+        hooks = {"request": [_once], "response": []}
+        for moment, more in (event_hooks or {}).items():
+            hooks[moment] = [*hooks[moment], *more]
+        return httpx.AsyncClient(verify=tls, timeout=timeout, event_hooks=hooks, follow_redirects=False)
 
     handlers = importlib.import_module("litellm.llms.custom_httpx.http_handler")
     handlers.AsyncHTTPHandler.create_client = open_client
     openai_clients = importlib.import_module("litellm.llms.openai.common_utils")
     openai_clients.BaseOpenAILLM._get_async_http_client = staticmethod(lambda shared_session=None: open_client())
+
+
+async def _once(request: httpx.Request) -> None:
+    """Stop a second try under one permit (litellm makes one after a cut connection) and any without a permit."""
+    if request.method in {"GET", "HEAD"}:
+        return
+    sent = _sent.get()
+    if sent is None or str(request.url) in sent:
+        raise httpx.WriteError("not sent: no permit for another attempt")
+    sent.add(str(request.url))

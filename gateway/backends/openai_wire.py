@@ -62,6 +62,7 @@ class OpenAIWire:
         self.spec = spec
         self._options = options = options or WireOptions()
         openai = endpoint.host == _OPENAI[0] or endpoint.host.endswith(_OPENAI[1:])
+        self._most_bytes = options.response_limit_mb * 1024 * 1024
         self._url = httpx.URL(f"{endpoint.url}/chat/completions")
         self._headers = _headers(api_key, options.headers)
         self._limit_field = options.max_tokens_field or ("max_completion_tokens" if openai else "max_tokens")
@@ -92,49 +93,49 @@ class OpenAIWire:
 
     async def stream(self, released: Released) -> AsyncGenerator[Pieces, None]:
         only_for(self.spec, released)
-        body = orjson.dumps(released.outgoing.payload)
         try:
-            response = await self._transport.handle_async_request(
-                httpx.Request("POST", self._url, headers=self._headers, content=body)
-            )
-            assert isinstance(response.stream, httpx.AsyncByteStream)
+            response, body = await self._post(orjson.dumps(released.outgoing.payload))
             try:
                 if not response.is_success:
-                    raise await self._failure(response)
-                kind = response.headers.get("content-type", "")
-                reader = Reader(self.spec.name, kind, self._options.response_limit_mb * 1024 * 1024)
+                    raise await self._failure(response, body)
+                reader = Reader(self.spec.name, response.headers.get("content-type", ""), self._most_bytes)
                 try:
-                    async for piece in response.stream:
+                    async for piece in body:
                         if chunks := reader.feed(piece):
                             yield chunks
                         if reader.done:
                             break
                 except httpx.ReadError:
-                    if not reader.whole:  # every choice had its finish: only the farewell is missing
+                    if not reader.whole:  # with every choice finished, only the farewell is missing
                         raise
                 if chunks := reader.end():
                     yield chunks
-                await _read_to_end(response.stream)
+                await _read_to_end(body)
             finally:
-                await response.stream.aclose()
+                await body.aclose()
         except httpx.HTTPError as error:
             # From None: a parser's complaint quotes what the upstream sent.
             raise self._told(error) from None
 
+    async def _post(self, content: bytes) -> tuple[httpx.Response, httpx.AsyncByteStream]:
+        request = httpx.Request("POST", self._url, headers=self._headers, content=content)
+        response = await self._transport.handle_async_request(request)
+        assert isinstance(response.stream, httpx.AsyncByteStream)
+        return response, response.stream
+
     async def aclose(self) -> None:
         await self._transport.aclose()
 
-    async def _failure(self, response: httpx.Response) -> GatewayError:
-        body = b""
-        assert isinstance(response.stream, httpx.AsyncByteStream)
+    async def _failure(self, response: httpx.Response, body: httpx.AsyncByteStream) -> GatewayError:
+        said = b""
         # The status says enough; a body that cannot be read changes nothing.
         with anyio.move_on_after(5), suppress(httpx.HTTPError):
-            async for piece in response.stream:
-                body += piece
-                if len(body) > _ERROR_BYTES:
+            async for piece in body:
+                said += piece
+                if len(said) > _ERROR_BYTES:
                     break
         try:
-            parsed: Json = orjson.loads(body)
+            parsed: Json = orjson.loads(said)
         except orjson.JSONDecodeError:
             parsed = None
         return from_status(self.spec.name, response.status_code, response.headers, parsed)
