@@ -15,11 +15,11 @@ MAX_STOPS = 16
 HONOURED = frozenset(
     {
         "frequency_penalty", "logit_bias", "logprobs", "max_completion_tokens", "max_tokens", "messages", "min_p",
-        "model", "n", "presence_penalty", "repetition_penalty", "response_format", "seed", "stop", "store", "stream",
+        "model", "n", "presence_penalty", "repetition_penalty", "response_format", "seed", "stop", "stream",
         "stream_options", "temperature", "top_k", "top_logprobs", "top_p",
     }
 )  # fmt: skip
-"""Every other parameter is refused below or left aside. Nothing is ever stored here, which is what `store` may ask."""
+"""Every other parameter is refused below or left aside."""
 
 REFUSED = ("audio", "web_search_options")
 """Parameters that change the answer and that this engine cannot honour."""
@@ -27,11 +27,11 @@ REFUSED = ("audio", "web_search_options")
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """Sampling and limits. The defaults suit models of 0.1 to 8 billion parameters."""
+    """Sampling and limits. What a client leaves out is set low: small models wander at OpenAI's temperature of 1."""
 
     max_tokens: int | None = None
-    temperature: float = 0.7
-    top_p: float = 0.95
+    temperature: float = 0.2
+    top_p: float = 0.9
     top_k: int = 40
     """On by default: without it (0) the other filters sort the whole vocabulary, ten times slower."""
     min_p: float = 0.05

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from itertools import islice
 
 import pytest
+
 from bench.load import Load, fault_of, prompts, run, summary
 from bench.upstream import EVENTS, JSON_ANSWER, STREAM_ANSWER, Pace, Upstream
 

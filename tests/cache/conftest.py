@@ -16,6 +16,7 @@ import pytest
 import redis as vendor
 import trustme
 from anyio.streams.tls import TLSListener
+
 from gateway.cache.redis import RedisCache
 
 SECRET = b"a secret of thirty-two bytes ...."

@@ -6,10 +6,11 @@ from typing import Any
 
 import orjson
 import pytest
-from gateway.cache.codec import decode, encode
-from gateway.core.types import Chunk, Usage
 from hypothesis import given
 from hypothesis import strategies as st
+
+from gateway.cache.codec import decode, encode
+from gateway.core.types import Chunk, Usage
 
 text = st.text(max_size=12)
 tool_call = st.fixed_dictionaries(

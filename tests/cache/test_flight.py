@@ -6,9 +6,10 @@ from collections.abc import Awaitable, Callable
 
 import anyio
 import pytest
-from gateway.cache.flight import SingleFlight
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from gateway.cache.flight import SingleFlight
 
 pytestmark = pytest.mark.anyio
 

@@ -7,10 +7,11 @@ from typing import Any
 
 import orjson
 import pytest
-from gateway.cache.key import cache_key, is_local
-from gateway.core.types import Zone
 from hypothesis import given
 from hypothesis import strategies as st
+
+from gateway.cache.key import cache_key, is_local
+from gateway.core.types import Zone
 
 BODY: dict[str, Any] = {
     "model": "auto",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from gateway.cache.memory import MemoryCache
 from gateway.core.types import Chunk
 

@@ -12,12 +12,13 @@ from typing import Any
 import anyio
 import pytest
 import trustme
+from structlog.testing import CapturingLogger
+
 from gateway.cache import cache_key, open_cache
 from gateway.cache.breaker import Breaker
 from gateway.cache.redis import RedisCache
 from gateway.core.errors import ConfigurationError
 from gateway.core.types import Chunk, Zone
-from structlog.testing import CapturingLogger
 
 pytestmark = pytest.mark.anyio
 

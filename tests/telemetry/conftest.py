@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 import pytest
 import structlog
+
 from gateway.telemetry import configure_logging
 
 Lines = Callable[[], list[dict[str, Any]]]

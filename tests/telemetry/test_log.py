@@ -15,6 +15,7 @@ import httpx
 import pytest
 import structlog
 import uvicorn
+
 from gateway.telemetry import configure_logging, report_crashes
 
 Lines = Callable[[], list[dict[str, Any]]]

@@ -6,11 +6,12 @@ import math
 from dataclasses import replace
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
 from gateway.core.errors import BackendTimeout
 from gateway.core.types import Outcome
 from gateway.telemetry import Metrics
 from gateway.telemetry.labels import MOST
-from prometheus_client.parser import text_string_to_metric_families
 
 OUTCOME = Outcome(
     "r1",

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import structlog
+
 from gateway.core.ports import Observer
 from gateway.core.types import Outcome
 from gateway.telemetry import Metrics, TelemetryObserver, configure_logging
