@@ -11,78 +11,56 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager, suppress
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
 
 import anyio
 
+from gateway.core import evidence
 from gateway.core.errors import (
     AuditUnavailable,
     BackendBroke,
     BackendError,
     BackendRejected,
-    ContextTooLong,
     EgressDenied,
     GatewayError,
-    LocalModelUnfit,
     LocalUnavailable,
-    NotPermitted,
     Refused,
     Unavailable,
     Unsupported,
-    UnsupportedContent,
 )
 from gateway.core.ports import (
     AuditSink,
     Cache,
     Detector,
+    Flight,
     LocalBackend,
     Observer,
     PolicySource,
     RemoteBackend,
     Scorer,
+    Turn,
 )
+from gateway.core.refusal import refusal
 from gateway.core.release import check, release
+from gateway.core.trace import Trace, ms_since
 from gateway.core.types import (
     Allowed,
     Assessment,
-    AuditRecord,
     BackendSpec,
     Chunk,
     Decision,
     Json,
-    Outcome,
     Pieces,
     Request,
     Scan,
     Score,
     Unreadable,
-    Usage,
     Zone,
 )
 
 MAX_CACHED_CHUNKS = 20_000
-CHARACTERS_PER_TOKEN = 4
-
-
-class Turn(Protocol):
-    """One request's place among identical ones in flight."""
-
-    @property
-    def waited(self) -> bool:
-        """Another one was ahead: look into the cache again."""
-        ...
-
-    def done(self) -> None:
-        """The answer is stored, or never will be: the others go on."""
-        ...
-
-
-class Flight(Protocol):
-    """Lets identical requests in flight take turns, so that the second finds the first one's answer cached."""
-
-    def turn(self, key: str) -> AbstractAsyncContextManager[Turn]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,65 +94,6 @@ class Reply:
     pieces: AsyncGenerator[Pieces, None]
 
 
-@dataclass(slots=True)
-class _Trace:
-    """What is noted on the way for the outcome. Numbers and names only."""
-
-    request: Request
-    began: float = field(default_factory=time.perf_counter)
-    outcome: str = "client_closed"
-    error: str | None = None
-    decision: Decision | None = None
-    way: Allowed | None = None
-    assessment: Assessment | None = None
-    cache: str = "off"
-    attempts: int = 0
-    characters: int = 0
-    usage: Usage | None = None
-    complete: bool = False
-    detect_ms: float = 0.0
-    score_ms: float = 0.0
-    decide_ms: float = 0.0
-    audit_ms: float = 0.0
-    first_ms: float | None = None
-
-    def note(self, pieces: Pieces) -> None:
-        if self.first_ms is None:
-            self.first_ms = _ms(self.began)
-        for chunk in pieces:
-            if content := chunk.delta.get("content"):
-                self.characters += len(content)
-            if chunk.usage is not None:
-                self.usage = chunk.usage
-
-    def finish(self) -> Outcome:
-        decision, way, usage = self.decision, self.way, self.usage
-        kinds = {finding.kind for finding in self.assessment.findings} if self.assessment else set()
-        return Outcome(
-            request_id=self.request.id,
-            tenant=self.request.principal.tenant,
-            stream=self.request.stream,
-            outcome=self.outcome,
-            error=self.error,
-            zone=str(way.zone if way else decision.zone) if decision else "",
-            backend=(way.backend if way else decision.backend) if decision else "",
-            rule=(way.rule if way else decision.rule) if decision else "",
-            policy=decision.policy if decision else "",
-            level=str(decision.level) if decision else "",
-            cache=self.cache,
-            kinds=tuple(sorted(kinds)),
-            attempts=self.attempts,
-            prompt_tokens=usage.prompt_tokens if usage else 0,
-            completion_tokens=usage.completion_tokens if usage else 0,
-            detect_ms=self.detect_ms,
-            score_ms=self.score_ms,
-            decide_ms=self.decide_ms,
-            audit_ms=self.audit_ms,
-            first_ms=self.first_ms,
-            total_ms=_ms(self.began),
-        )
-
-
 class Pipeline:
     """Takes requests down the line."""
 
@@ -189,7 +108,7 @@ class Pipeline:
 
         `decided` is told the decision before any backend is asked, for edges that answer slowly.
         """
-        trace = _Trace(request)
+        trace = Trace(request)
         try:
             seen: dict[Any, Any] = {}
             assessment = await self._assess(request, seen, trace)
@@ -204,10 +123,10 @@ class Pipeline:
             if trace.complete:
                 trace.outcome = "cached" if trace.cache == "hit" else "ok"
         except Refused as error:
-            trace.outcome, trace.error = "refused", type(error).__name__
+            trace.ended("refused", error)
             raise
         except Exception as error:
-            trace.outcome, trace.error = "error", type(error).__name__
+            trace.ended("error", error)
             raise
         finally:
             with anyio.CancelScope(shield=True):  # a client that left still gets its line in the log
@@ -215,21 +134,21 @@ class Pipeline:
 
     # -- assess and decide ---------------------------------------------------------------------------------------
 
-    async def _assess(self, request: Request, seen: dict[Any, Any], trace: _Trace) -> Assessment:
+    async def _assess(self, request: Request, seen: dict[Any, Any], trace: Trace) -> Assessment:
         assessment = await assess(self._parts.detector, self._parts.scorer, request, seen, trace)
         trace.assessment = assessment
         return assessment
 
-    def _decide(self, request: Request, assessment: Assessment, trace: _Trace) -> Decision:
+    def _decide(self, request: Request, assessment: Assessment, trace: Trace) -> Decision:
         began = time.perf_counter()
         decision = self._parts.policies.current().decide(request, assessment)
-        trace.decision, trace.decide_ms = decision, _ms(began)
+        trace.decision, trace.decide_ms = decision, ms_since(began)
         return decision
 
     # -- answer --------------------------------------------------------------------------------------------------
 
     async def _answer(
-        self, request: Request, decision: Decision, seen: dict[Any, Any], trace: _Trace, stack: AsyncExitStack
+        self, request: Request, decision: Decision, seen: dict[Any, Any], trace: Trace, stack: AsyncExitStack
     ) -> Reply:
         key = self._key(request, decision)
         turn: Turn | None = None
@@ -246,10 +165,12 @@ class Pipeline:
         if key is not None and kept is not None:
             local = way.zone is Zone.LOCAL
             stack.push_async_callback(self._remember, key, request.principal.tenant, kept, local, trace, turn)
+        elif turn is not None:
+            turn.done()  # another backend's answer is never stored: nobody need wait for it
         return Reply(decision, way, spec, trace.cache, dropped, pieces)
 
     async def _begin(
-        self, request: Request, decision: Decision, seen: dict[Any, Any], trace: _Trace, stack: AsyncExitStack
+        self, request: Request, decision: Decision, seen: dict[Any, Any], trace: Trace, stack: AsyncExitStack
     ) -> tuple[Allowed, BackendSpec, tuple[str, ...], Pieces, AsyncGenerator[Pieces, None]]:
         """Ask the decision's backends in order until one gives its first pieces.
 
@@ -265,15 +186,24 @@ class Pipeline:
                 else:
                     spec, dropped, stream = await self._remote(way, request, decision, seen, trace)
                 await stack.enter_async_context(aclosing(stream))
-                first = await anext(stream, None)
-                if first is not None:
+                if (first := await anext(stream, None)) is not None:
                     return way, spec, dropped, first, stream
-                problem = problem or BackendBroke(f"backend {way.backend!r} gave no answer")
-            except (BackendRejected, AuditUnavailable):
-                raise
-            except (BackendError, EgressDenied, Unsupported, Unavailable) as error:
+                raise BackendBroke(f"backend {way.backend!r} gave no answer")
+            except GatewayError as error:
+                if isinstance(error, BackendError | LocalUnavailable):
+                    self._parts.observer.backend_failed(way.backend, error)
+                if not self._moves_on(error):
+                    raise
                 problem = problem or error
         raise problem or LocalUnavailable("no backend is configured that may answer this request")
+
+    def _moves_on(self, error: GatewayError) -> bool:
+        """Whether the next way may be tried. Without a record only what stays here may, where the policy says so."""
+        if isinstance(error, AuditUnavailable):
+            return self._may_go_unrecorded()
+        if isinstance(error, BackendRejected):
+            return False
+        return isinstance(error, BackendError | EgressDenied | Unsupported | Unavailable)
 
     def _local(
         self, request: Request, decision: Decision
@@ -286,7 +216,7 @@ class Pipeline:
         return local.spec, left_aside(request.body, local.honours), local.stream(request, decision)
 
     async def _remote(
-        self, way: Allowed, request: Request, decision: Decision, seen: dict[Any, Any], trace: _Trace
+        self, way: Allowed, request: Request, decision: Decision, seen: dict[Any, Any], trace: Trace
     ) -> tuple[BackendSpec, tuple[str, ...], AsyncGenerator[Pieces, None]]:
         """Through the door: what would leave is scanned again, the attempt recorded, and only then released."""
         backend = self._parts.remotes[way.backend]
@@ -297,31 +227,11 @@ class Pipeline:
         except Exception as error:
             raise EgressDenied("what would leave could not be scanned, so it stays") from error
         check(request, decision, backend=spec, outgoing=outgoing, scan=scan)
-        trace.attempts += 1
-        began = time.perf_counter()
-        receipt = await self._parts.audit.write(
-            AuditRecord(
-                "attempt",
-                request.id,
-                request.principal.tenant,
-                request.principal.subject,
-                {
-                    "number": trace.attempts,
-                    "backend": spec.name,
-                    "backend_digest": spec.digest,
-                    "wire": spec.wire,
-                    "zone": str(spec.zone),
-                    "host": spec.host,
-                    "region": spec.region,
-                    "rule": way.rule,
-                    "transform": way.transform,
-                    "door": {"findings": len(scan.findings), "unreadable": len(scan.unreadable)},
-                    "dropped": list(outgoing.dropped),
-                },
-            )
-        )
-        trace.audit_ms += _ms(began)
+        began, number = time.perf_counter(), trace.attempts + 1
+        receipt = await self._parts.audit.write(evidence.attempt(request, number, way, spec, outgoing, scan))
+        trace.audit_ms += ms_since(began)
         released = release(request, decision, backend=spec, outgoing=outgoing, scan=scan, receipt=receipt)
+        trace.attempts = number
         return spec, outgoing.dropped, backend.stream(released)
 
     async def _relay(
@@ -329,7 +239,7 @@ class Pipeline:
         first: Pieces,
         rest: AsyncGenerator[Pieces, None],
         kept: list[Chunk] | None,
-        trace: _Trace,
+        trace: Trace,
     ) -> AsyncGenerator[Pieces, None]:
         """Pass pieces on, keeping count; add usage at the end where the backend sent none."""
         pieces: Pieces | None = first
@@ -338,19 +248,17 @@ class Pipeline:
             if kept is not None and len(kept) < MAX_CACHED_CHUNKS:
                 kept.extend(pieces)
             yield pieces
-            pieces = await anext(rest, None)
+            try:
+                pieces = await anext(rest, None)
+            except BackendError as error:
+                self._parts.observer.backend_failed(trace.way.backend if trace.way else "", error)
+                raise
         if trace.usage is None:
-            trace.usage = self._estimate(trace)
+            trace.usage = trace.estimate()
             if kept is not None:
                 kept.append(Chunk(usage=trace.usage))
             yield (Chunk(usage=trace.usage),)
         trace.complete = True
-
-    @staticmethod
-    def _estimate(trace: _Trace) -> Usage:
-        """Usage where the upstream sent none: the scorer's prompt estimate, and four characters a token."""
-        prompt = trace.assessment.tokens if trace.assessment else 0
-        return Usage(prompt, (trace.characters + CHARACTERS_PER_TOKEN - 1) // CHARACTERS_PER_TOKEN)
 
     # -- cache ---------------------------------------------------------------------------------------------------
 
@@ -380,7 +288,7 @@ class Pipeline:
             turn.done()
         return chunks, turn
 
-    async def _replay(self, decision: Decision, chunks: Sequence[Chunk], trace: _Trace, stack: AsyncExitStack) -> Reply:
+    async def _replay(self, decision: Decision, chunks: Sequence[Chunk], trace: Trace, stack: AsyncExitStack) -> Reply:
         spec = self._spec(decision.backend)
         way = decision.allows(decision.backend)
         assert spec is not None
@@ -396,7 +304,7 @@ class Pipeline:
         return Reply(decision, way, spec, "hit", (), pieces)
 
     async def _remember(
-        self, key: str, tenant: str, kept: list[Chunk], local: bool, trace: _Trace, turn: Turn | None
+        self, key: str, tenant: str, kept: list[Chunk], local: bool, trace: Trace, turn: Turn | None
     ) -> None:
         if not trace.complete or self._parts.cache is None:
             return
@@ -407,9 +315,7 @@ class Pipeline:
 
     # -- evidence ------------------------------------------------------------------------------------------------
 
-    async def _record_decided(
-        self, request: Request, assessment: Assessment, decision: Decision, trace: _Trace
-    ) -> None:
+    async def _record_decided(self, request: Request, assessment: Assessment, decision: Decision, trace: Trace) -> None:
         """No record, no answer. Only LOCAL answers may go on without one, and only where the policy says so.
 
         Where something leaves, the `attempt` record is the one that is waited for; this one is written before it in
@@ -417,66 +323,31 @@ class Pipeline:
         """
         parts, spec = self._parts, self._spec(decision.backend)
         facts = parts.facts(request, assessment) if parts.facts else {}
-        facts["decision"] = {
-            "level": str(decision.level),
-            "zone": str(decision.zone),
-            "backend": decision.backend,
-            "backend_digest": spec.digest if spec else "",
-            "region": spec.region if spec else "",
-            "rule": decision.rule,
-            "transform": decision.transform,
-            "policy": decision.policy,
-            "policy_digest": decision.policy_digest,
-            "reasons": list(decision.reasons),
-            "allowed": [[way.backend, str(way.zone), way.rule, way.transform] for way in decision.allowed],
-            "refusal": decision.refusal,
-        }
         canonical = parts.canonical(request.body) if parts.canonical else None
         began = time.perf_counter()
         try:
             await parts.audit.write(
-                AuditRecord(
-                    "decided", request.id, request.principal.tenant, request.principal.subject, facts, canonical
-                ),
+                evidence.decided(request, decision, spec, facts, canonical),
                 durable=decision.zone is Zone.LOCAL or decision.refusal is not None,
             )
         except AuditUnavailable:
-            may_go_on = getattr(parts.policies.current(), "without_record", "refuse") == "local"
-            if decision.zone is not Zone.LOCAL or not may_go_on:
+            if decision.zone is not Zone.LOCAL or not self._may_go_unrecorded():
                 raise
-        trace.audit_ms += _ms(began)
+        trace.audit_ms += ms_since(began)
 
-    async def _record_outcome(self, request: Request, trace: _Trace) -> None:
+    def _may_go_unrecorded(self) -> bool:
+        return getattr(self._parts.policies.current(), "without_record", "refuse") == "local"
+
+    async def _record_outcome(self, request: Request, trace: Trace) -> None:
         outcome = trace.finish()
         # The answer is out and its decision was recorded; the sink's own status tells the operator when it failed.
         with suppress(AuditUnavailable):
-            await self._parts.audit.write(
-                AuditRecord(
-                    "outcome",
-                    request.id,
-                    request.principal.tenant,
-                    request.principal.subject,
-                    {
-                        "outcome": outcome.outcome,
-                        "error": outcome.error,
-                        "zone": outcome.zone,
-                        "backend": outcome.backend,
-                        "rule": outcome.rule,
-                        "cache": outcome.cache,
-                        "attempts": outcome.attempts,
-                        "prompt_tokens": outcome.prompt_tokens,
-                        "completion_tokens": outcome.completion_tokens,
-                        "first_ms": None if outcome.first_ms is None else round(outcome.first_ms, 2),
-                        "total_ms": round(outcome.total_ms, 2),
-                    },
-                ),
-                durable=False,
-            )
+            await self._parts.audit.write(evidence.ended(request, outcome), durable=False)
         self._parts.observer.finished(outcome)
 
 
 async def assess(
-    detector: Detector, scorer: Scorer, request: Request, seen: dict[Any, Any], trace: _Trace | None = None
+    detector: Detector, scorer: Scorer, request: Request, seen: dict[Any, Any], trace: Trace | None = None
 ) -> Assessment:
     """Every fact about the request. A detector that fails makes it unreadable, a scorer that fails unscored."""
     began = time.perf_counter()
@@ -490,7 +361,7 @@ async def assess(
     except Exception:  # noqa: BLE001 - unscored means that no permit on complexity holds: it stays
         score = Score(gain=None)
     if trace is not None:
-        trace.detect_ms, trace.score_ms = (scored - began) * 1000, _ms(scored)
+        trace.detect_ms, trace.score_ms = (scored - began) * 1000, ms_since(scored)
     return Assessment(
         findings=scan.findings,
         unreadable=scan.unreadable,
@@ -513,24 +384,3 @@ def left_aside(body: Mapping[str, Json], honoured: frozenset[str]) -> tuple[str,
     if body.keys() <= honoured:
         return ()
     return tuple(sorted({name if _PLAIN_NAME.match(name) else "?" for name in body.keys() - honoured}))
-
-
-_REFUSALS: dict[str, type[GatewayError]] = {
-    "unsupported_content": UnsupportedContent,
-    "unsupported_parameter": Unsupported,
-    "context_length_exceeded": ContextTooLong,
-    "local_model_unfit": LocalModelUnfit,
-    "model_not_permitted": NotPermitted,
-}
-
-
-def refusal(decision: Decision) -> GatewayError:
-    """The error a refused decision is answered with."""
-    error = _REFUSALS[decision.refusal or ""]
-    if error is Unsupported:
-        return Unsupported(decision.refusal_detail, param=decision.refusal_detail.split(maxsplit=1)[0])
-    return error(decision.refusal_detail)
-
-
-def _ms(began: float) -> float:
-    return (time.perf_counter() - began) * 1000

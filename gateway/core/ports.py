@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol
 
 from gateway.core.release import Released
@@ -96,6 +97,25 @@ class Cache(Protocol):
         ...
 
 
+class Turn(Protocol):
+    """One request's place among identical ones in flight."""
+
+    @property
+    def waited(self) -> bool:
+        """Another one was ahead: look into the cache again."""
+        ...
+
+    def done(self) -> None:
+        """The answer is stored, or never will be: the others go on."""
+        ...
+
+
+class Flight(Protocol):
+    """Lets identical requests in flight take turns, so that the second finds the first one's answer cached."""
+
+    def turn(self, key: str) -> AbstractAsyncContextManager[Turn]: ...
+
+
 class AuditSink(Protocol):
     """Durable, ordered evidence."""
 
@@ -108,3 +128,7 @@ class Observer(Protocol):
     """Told how each request ended. Must not block and must not raise."""
 
     def finished(self, outcome: Outcome) -> None: ...
+
+    def backend_failed(self, backend: str, error: Exception) -> None:
+        """One backend failed, whatever came of the request afterwards."""
+        ...

@@ -25,6 +25,16 @@ class TelemetryObserver:
         except Exception:  # noqa: BLE001  a full disk under the log must not break the request it tells about
             self._metrics.observer_failed()
 
+    def backend_failed(self, backend: str, error: Exception) -> None:
+        try:
+            self._metrics.backend_failed(backend, error)
+            # By class and status: an upstream's words may be a user's.
+            self._log.warning(
+                "backend_failed", backend=backend, error=type(error).__name__, status=getattr(error, "status", None)
+            )
+        except Exception:  # noqa: BLE001  as above
+            self._metrics.observer_failed()
+
 
 def facts(outcome: Outcome) -> dict[str, Any]:
     """The event's fields, always the same ones, so that whoever reads them needs no special cases."""

@@ -1,0 +1,81 @@
+"""What is noted about one request on its way down the line, for its outcome: numbers and names, never text."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+from gateway.core.types import Allowed, Assessment, Decision, Outcome, Pieces, Request, Usage
+
+CHARACTERS_PER_TOKEN = 4
+
+
+@dataclass(slots=True)
+class Trace:
+    """Begins as if the client had left: whoever answers or fails says so."""
+
+    request: Request
+    began: float = field(default_factory=time.perf_counter)
+    outcome: str = "client_closed"
+    error: str | None = None
+    decision: Decision | None = None
+    way: Allowed | None = None
+    assessment: Assessment | None = None
+    cache: str = "off"
+    attempts: int = 0
+    characters: int = 0
+    usage: Usage | None = None
+    complete: bool = False
+    detect_ms: float = 0.0
+    score_ms: float = 0.0
+    decide_ms: float = 0.0
+    audit_ms: float = 0.0
+    first_ms: float | None = None
+
+    def note(self, pieces: Pieces) -> None:
+        if self.first_ms is None:
+            self.first_ms = ms_since(self.began)
+        for chunk in pieces:
+            if content := chunk.delta.get("content"):
+                self.characters += len(content)
+            if chunk.usage is not None:
+                self.usage = chunk.usage
+
+    def estimate(self) -> Usage:
+        """Usage where the upstream sent none: the scorer's prompt estimate, and four characters a token."""
+        prompt = self.assessment.tokens if self.assessment else 0
+        return Usage(prompt, (self.characters + CHARACTERS_PER_TOKEN - 1) // CHARACTERS_PER_TOKEN)
+
+    def ended(self, outcome: str, error: Exception | None = None) -> None:
+        self.outcome, self.error = outcome, None if error is None else type(error).__name__
+
+    def finish(self) -> Outcome:
+        decision, way, usage = self.decision, self.way, self.usage
+        kinds = {finding.kind for finding in self.assessment.findings} if self.assessment else set()
+        return Outcome(
+            request_id=self.request.id,
+            tenant=self.request.principal.tenant,
+            stream=self.request.stream,
+            outcome=self.outcome,
+            error=self.error,
+            zone=str(way.zone if way else decision.zone) if decision else "",
+            backend=(way.backend if way else decision.backend) if decision else "",
+            rule=(way.rule if way else decision.rule) if decision else "",
+            policy=decision.policy if decision else "",
+            level=str(decision.level) if decision else "",
+            cache=self.cache,
+            kinds=tuple(sorted(kinds)),
+            attempts=self.attempts,
+            prompt_tokens=usage.prompt_tokens if usage else 0,
+            completion_tokens=usage.completion_tokens if usage else 0,
+            detect_ms=self.detect_ms,
+            score_ms=self.score_ms,
+            decide_ms=self.decide_ms,
+            audit_ms=self.audit_ms,
+            first_ms=self.first_ms,
+            total_ms=ms_since(self.began),
+        )
+
+
+def ms_since(began: float) -> float:
+    return (time.perf_counter() - began) * 1000
