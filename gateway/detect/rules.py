@@ -118,6 +118,7 @@ def _secrets(pack: dict[str, Any]) -> tuple[Rule, ...]:
             pattern=row["pattern"],
             gate=row["gate"],
             check="key",
+            strong=not row.get("prefixed"),  # a vendor's own form, not a name and any word after it
             confidence=0.9 if row["kind"] != "generic_api_key" else 0.7,
             literals=tuple(row["keywords"]),
             group=row.get("group"),

@@ -1,0 +1,59 @@
+"""Readings: what a text says when look-alikes are alike, and where each character came from."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.detect.normalise import normalise, plain
+
+READS = {
+    "fullwidth": ("ＩＢＡＮ１２", "IBAN12"),
+    "mathematical digits": ("𝟒𝟏𝟏𝟏", "4111"),
+    "Arabic-Indic digits": ("٤١١١", "4111"),
+    "Devanagari digits": ("४१११", "4111"),
+    "Cyrillic letters": ("ІВАМ", "IBAM"),
+    "Greek letters": ("ΙΒΑΝ", "IBAN"),
+    "no-break space": ("41\u00a011", "41 11"),
+    "dashes": ("41–11—11‑1", "41-11-11-1"),
+    "quotation marks": ("“a” ‘b’", "\"a\" 'b'"),
+    "line separator": ("a\u2028b", "a\nb"),
+    "lone surrogate": ("a\ud800b", "a\ufffdb"),
+    "ligature": ("ﬁle", "file"),
+    "accented letters stay": ("perché não größer", "perché não größer"),
+}
+
+
+@pytest.mark.parametrize(("raw", "reads"), READS.values(), ids=READS)
+def test_a_text_reads_as(raw: str, reads: str) -> None:
+    assert normalise(raw)[0].text == reads
+
+
+@pytest.mark.parametrize("hidden", ["\u200b", "\u200d", "\u00ad", "\u2060", "\ufeff", "\u202e", "\u034f", "\ufe0f"])
+def test_invisible_characters_are_read_away_and_also_as_a_space(hidden: str) -> None:
+    assert [reading.text for reading in normalise(f"41{hidden}11")] == ["4111", "41 11"]
+
+
+def test_ascii_is_read_as_it_is() -> None:
+    text = "plain 4111"
+    (reading,) = normalise(text)
+    assert reading.view == "raw"
+    assert reading.text is text
+
+
+@given(st.text(max_size=80))
+def test_every_part_of_a_reading_stands_where_it_came_from(raw: str) -> None:
+    for reading in normalise(raw):
+        for index, char in enumerate(reading.text):
+            start, end = reading.locate(index, index + 1)
+            assert 0 <= start < end <= len(raw)
+            assert any(
+                char in (plain(source) or " ") if not source.isascii() else char == source for source in raw[start:end]
+            )
+
+
+@given(st.text(max_size=80))
+def test_a_reading_can_always_be_encoded(raw: str) -> None:
+    for reading in normalise(raw):
+        reading.text.encode()
