@@ -1,0 +1,99 @@
+"""The real `openai` client against a real gateway: the release we pin, and the newest one in an environment of its own."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.conformance.scenarios import Play
+from tests.support.capture import CaptureServer
+from tests.support.serving import Serving, free_port, serving
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+CHECKS = re.findall(r"^(?:async )?def check_(\w+)", (HERE / "client_checks.py").read_text(), re.MULTILINE)
+KEY = "sk-conformance"
+
+
+@pytest.fixture(scope="module")
+def upstream() -> Iterator[CaptureServer]:
+    with CaptureServer() as server:
+        server.always(Play(server))
+        yield server
+
+
+@pytest.fixture(scope="module")
+def gateway(tmp_path_factory: pytest.TempPathFactory, upstream: CaptureServer) -> Iterator[Serving]:
+    backend = {"zone": "remote", "wire": "openai", "base_url": upstream.base_url, "model": "capture-1"}
+    config = {
+        "server": {"ping_s": 0.2, "body_limit_mb": 1},
+        "auth": {
+            "mode": "keys",
+            "keys": [{"name": "tests", "hash": "sha256:" + hashlib.sha256(KEY.encode()).hexdigest()}],
+        },
+        "policy": {"path": str(HERE / "conformance.yaml")},
+        "backends": [
+            {"name": "large", **backend},
+            {"name": "hasty", **backend, "read_timeout_s": 0.5},
+            {"name": "gone", **backend, "base_url": f"http://127.0.0.1:{free_port()}/v1"},
+        ],
+        "aliases": {"vendor/gpt-4.1": "large"},
+        "cache": {"url": "off://"},
+    }
+    with serving(tmp_path_factory.mktemp("gateway"), config, env={"GATEWAY_LOCAL": "off"}, ready="?zone=remote") as it:
+        yield it
+
+
+@dataclass(frozen=True)
+class Run:
+    client: str
+    problems: dict[str, str | None]
+    refusals: int
+    """Requests that the gateway refused while the checks ran."""
+
+
+def newest_python() -> Path:
+    """`make test` sets this environment up; where it is missing the tests fail, since nobody else checks it."""
+    python = Path(os.environ.get("OPENAI_NEWEST_PYTHON") or ROOT / ".venv-openai" / "bin" / "python")
+    assert python.exists(), f"{python} with the newest openai client is missing: run `make .venv-openai/done`"
+    return python
+
+
+@pytest.fixture(scope="module", params=["pinned", "newest"])
+def run(request: pytest.FixtureRequest, gateway: Serving, upstream: CaptureServer) -> Run:
+    python = sys.executable if request.param == "pinned" else newest_python()
+    before = len(refusals(gateway))
+    done = subprocess.run(
+        [python, "-W", "error", HERE / "client_checks.py", gateway.base_url, upstream.url, KEY],
+        capture_output=True,
+        text=True,
+        timeout=90,
+        check=False,
+        env={"PATH": os.environ["PATH"], "NO_PROXY": "*"},
+    )
+    assert done.returncode == 0, done.stderr
+    first, *rest = map(json.loads, done.stdout.splitlines())
+    problems = {line["check"]: line["problem"] for line in rest}
+    return Run(first["client"], problems, len(refusals(gateway)) - before)
+
+
+def refusals(gateway: Serving) -> list[object]:
+    return [record for record in gateway.records("decided") if record["facts"]["decision"]["refusal"]]
+
+
+@pytest.mark.parametrize("check", CHECKS)
+def test_the_client(run: Run, check: str) -> None:
+    assert run.problems[check] is None, f"openai {run.client}\n{run.problems[check]}"
+
+
+def test_a_refused_request_leaves_one_trail_although_the_client_may_retry(run: Run) -> None:
+    assert run.refusals == 1
