@@ -54,7 +54,8 @@ def _refuse(body: Mapping[str, Json]) -> None:
     for name in ("functions", "function_call"):
         if body.get(name):
             raise Unsupported(f"{name!r} does not go out; use 'tools' and 'tool_choice'", param=name)
-    if "audio" in (body.get("modalities") or ()):
+    modalities = body.get("modalities")
+    if isinstance(modalities, list) and "audio" in modalities:
         raise Unsupported("answers as audio cannot be had here; ask for text", param="modalities")
 
 

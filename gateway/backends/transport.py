@@ -125,10 +125,14 @@ class _Guarded(ThreadedResolver):
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
-        found = await super().resolve(host, port, family)
-        if not all(inside(each["host"], self._networks) for each in found):
-            raise Strayed("the name resolves to an address outside its zone")
-        return found
+        return all_inside(await super().resolve(host, port, family), self._networks)
+
+
+def all_inside(found: list[ResolveResult], networks: Sequence[Network]) -> list[ResolveResult]:
+    """One address outside spoils the name: which of them is connected to is chance."""
+    if not all(inside(each["host"], networks) for each in found):
+        raise Strayed("the name resolves to an address outside its zone")
+    return found
 
 
 def _basic(proxy: Proxy) -> dict[str, str]:

@@ -19,6 +19,7 @@ CASES = {
     "mixed": (b"data: a\r\n\ndata: b\r\r\ndata: c\n\r", [b"a", b"b", b"c"]),
     "comments and other fields": (b": ping\n\nid: 7\nevent: x\nretry: 1\ndata: a\n\n", [b"a"]),
     "several data lines": (b"data: a\ndata: b\ndata\n\n", [b"a\nb\n"]),
+    "several data lines, both": (b"data: a\r\ndata: b\r\n\r\n", [b"a\nb"]),
     "an event without data": (b"event: ping\n\ndata: a\n\n", [b"a"]),
     "byte order mark": (b"\xef\xbb\xbfdata: a\n\n", [b"a"]),
     "a mark later is text": (b"data: a\n\n\xef\xbb\xbfdata: b\n\n", [b"a"]),
