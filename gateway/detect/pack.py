@@ -84,6 +84,7 @@ class Pack:
         self.digest = packed.digest
         self.gate = gate
         self._rules = packed.rules
+        self.kinds = frozenset(rule.kind for rule in packed.rules)
         self._checks = dict(known) if known is not None else checks()
         self._context = packed.context
         self._reserved = Reserved(packed.reserved)

@@ -135,6 +135,11 @@ class Scanner:
     def pack(self) -> str:
         return self._pack.digest
 
+    @property
+    def kinds(self) -> frozenset[str]:
+        """Every word that a finding's `kind` may be."""
+        return self._pack.kinds
+
     async def scan(self, document: Mapping[str, Json], seen: dict[Any, Any] | None = None) -> Scan:
         """What is in `document`; what could not be read, or not in time, is in `unreadable`."""
         clock = Clock(self._deadline_ms)

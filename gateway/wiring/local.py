@@ -1,0 +1,50 @@
+"""The engine on this host as configured, and the place called local where there is none."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gateway.backends.canned import CannedLocal
+from gateway.core.ports import LocalBackend
+from gateway.core.types import BackendSpec, Zone
+from gateway.settings import Settings
+from gateway.wiring.catalogue import canned_spec
+
+if TYPE_CHECKING:
+    from gateway.engine.supervisor import Status
+
+
+def build_local(settings: Settings, folder: Path, log: Any) -> LocalBackend | None:
+    """The engine, not started. llama.cpp itself is loaded later, in the engine's own process."""
+    if settings.local.engine == "off":
+        return None
+    if settings.local.engine == "canned":
+        return CannedLocal(canned_spec(settings))
+    from gateway.engine.catalogue import find
+    from gateway.engine.local import LocalEngine
+
+    local = settings.local
+    return LocalEngine(
+        find(local.model, sha256=local.sha256, base=folder),
+        context=local.context,
+        threads=None if local.threads == "auto" else local.threads,
+        isolation=local.isolation,
+        start_wait_s=local.start_wait_s,
+        queue=local.queue,
+        languages=local.languages,
+        system_prompt=local.system_prompt,
+        changed=partial(_tell, log),
+    )
+
+
+def local_spec(local: LocalBackend | None) -> BackendSpec:
+    """Without an engine there is still a place called local: what must stay there gets a clear 503."""
+    return BackendSpec("local", Zone.LOCAL, "off", "local") if local is None else local.spec
+
+
+def _tell(log: Any, status: Status) -> None:
+    """The engine started, died or gave up."""
+    write = log.info if str(status.state) in {"ready", "stopped"} else log.warning
+    write("local_engine", state=str(status.state), reason=status.reason)
