@@ -3,7 +3,7 @@
     python client_checks.py GATEWAY_BASE_URL UPSTREAM_URL KEY
 
 Each `check_…` runs by itself; one JSON line per check says `{"check": …, "problem": null or the traceback}`. What the
-upstream answers is named by the first word of the question (`scenarios.py`), and what it was asked is read back from it.
+upstream answers is named by the first word of the question (`scenarios.py`); it also tells what it was asked.
 """
 
 from __future__ import annotations
@@ -73,7 +73,8 @@ def raising(kind: type[Exception]) -> Iterator[list[Any]]:
     try:
         yield caught
     except Exception as error:
-        assert type(error) is kind, f"{type(error).__name__} instead of {kind.__name__}: {error}"
+        if type(error) is not kind:
+            raise AssertionError(f"{type(error).__name__} instead of {kind.__name__}: {error}") from error
         caught.append(error)
     else:
         raise AssertionError(f"{kind.__name__} was not raised")

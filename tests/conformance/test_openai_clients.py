@@ -1,4 +1,4 @@
-"""The real `openai` client against a real gateway: the release we pin, and the newest one in an environment of its own."""
+"""The real `openai` client against a real gateway: the release we pin, and the newest one in its own environment."""
 
 from __future__ import annotations
 
