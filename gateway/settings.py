@@ -1,7 +1,8 @@
 """What the operator configures: one YAML file and `GATEWAY_…` environment variables. Unknown keys are errors.
 
-Environment variables win over the file and nest with two underscores: `GATEWAY_SERVER__PORT=9000`. Relative paths in
-a file start at the file's folder. Nothing else in the gateway reads the environment for configuration.
+Environment variables win over the file and nest with two underscores: `GATEWAY_SERVER__PORT=9000`; lists and mappings
+are written as YAML: `GATEWAY_ALIASES='{gpt-4.1: auto}'`. Relative paths in a file start at the file's folder. Nothing
+else in the gateway reads the environment for configuration.
 """
 
 from __future__ import annotations
@@ -13,11 +14,28 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic.fields import FieldInfo
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
 
 from gateway.core.errors import ConfigurationError
 from gateway.core.types import Zone
+from gateway.policy import document
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,99}")
 RESERVED_NAMES = frozenset({"auto", "local"})
@@ -93,6 +111,11 @@ class Local(_Part):
     queue: int = Field(default=32, ge=1)
     system_prompt: str = "You are a helpful AI assistant."
 
+    @field_validator("engine", mode="before")
+    @classmethod
+    def _off(cls, value: Any) -> Any:
+        return "off" if value is False else value  # a YAML reader that follows the standard reads a bare `off` so
+
 
 class Backend(_Part):
     name: str
@@ -121,6 +144,8 @@ class Backend(_Part):
     max_tokens_field: Literal["auto", "max_tokens", "max_completion_tokens"] = "auto"
     usage_in_stream: bool = True
     send_store: bool = True
+    also: frozenset[str] = frozenset()
+    """Further top-level fields of a request that may go out to this backend, such as `top_k`."""
     options: dict[str, Any] = {}
     """litellm only: extra keyword arguments such as `aws_region_name` or `api_version`."""
 
@@ -170,9 +195,7 @@ class Log(_Part):
 
 
 class Settings(BaseSettings):
-    model_config = SettingsConfigDict(
-        env_prefix="GATEWAY_", env_nested_delimiter="__", extra="forbid", frozen=True, enable_decoding=False
-    )
+    model_config = SettingsConfigDict(env_prefix="GATEWAY_", env_nested_delimiter="__", extra="forbid", frozen=True)
 
     server: Server = Server()
     auth: Auth = Auth()
@@ -186,23 +209,10 @@ class Settings(BaseSettings):
     detect: Detect = Detect()
     log: Log = Log()
 
-    @field_validator("local", mode="before")
+    @field_validator("local", "auth", mode="before")
     @classmethod
-    def _local_word(cls, value: Any) -> Any:
-        """`GATEWAY_LOCAL=canned` (or `local: off`) is short for the engine alone."""
-        if value is False:  # YAML reads a bare `off` so
-            value = "off"
-        return {"engine": value} if isinstance(value, str) else value
-
-    @field_validator("auth", mode="before")
-    @classmethod
-    def _auth_word(cls, value: Any) -> Any:
-        return {"mode": value} if isinstance(value, str) else value
-
-    @field_validator("backends", "aliases", mode="before")
-    @classmethod
-    def _from_environment(cls, value: Any) -> Any:
-        return yaml.safe_load(value) if isinstance(value, str) else value
+    def _word(cls, value: Any, field: ValidationInfo) -> Any:
+        return _spelled_out(str(field.field_name), value)
 
     @model_validator(mode="after")
     def _together(self) -> Self:
@@ -218,7 +228,29 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return env_settings, init_settings  # the environment wins over the file, which arrives as init arguments
+        return _Environment(settings_cls), init_settings  # it wins over the file, which arrives as init arguments
+
+
+class _Environment(EnvSettingsSource):
+    """Variables whose value is a list or a mapping are written as YAML, as in the file."""
+
+    def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:
+        try:
+            return _spelled_out(field_name, yaml.safe_load(value))
+        except yaml.YAMLError:  # its message quotes the value, which may hold a secret
+            raise _NotYaml(field_name) from None
+
+
+class _NotYaml(ValueError):
+    """A variable that should hold a list or a mapping holds neither."""
+
+
+def _spelled_out(name: str, value: Any) -> Any:
+    """`local: canned` and `GATEWAY_LOCAL=canned` are short for the engine alone, `auth: none` for the mode."""
+    if name == "local" and value is False:
+        value = "off"
+    word = {"local": "engine", "auth": "mode"}.get(name)
+    return {word: value} if word is not None and isinstance(value, str) else value
 
 
 def _check_together(settings: Settings) -> None:
@@ -252,7 +284,7 @@ def load_settings(path: Path | None, *, host: str | None = None, port: int | Non
     values = _read(path) if path else {}
     folder = path.resolve().parent if path else Path.cwd()
     try:
-        settings = Settings(**{key: value for key, value in values.items() if value is not None})
+        settings = Settings(**{name: _spelled_out(name, value) for name, value in values.items() if value is not None})
         given = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
         if given:
             server = Server.model_validate({**settings.server.model_dump(), **given})
@@ -260,35 +292,49 @@ def load_settings(path: Path | None, *, host: str | None = None, port: int | Non
             _check_together(settings)
     except ValidationError as error:
         raise ConfigurationError(_sentence(path, error)) from None
+    except SettingsError as error:
+        cause = error.__cause__ or error.__context__
+        name = f"GATEWAY_{str(cause).upper()}" if isinstance(cause, _NotYaml) else "GATEWAY_…"
+        raise ConfigurationError(f"{name} in the environment is not YAML; write [a, b] or {{a: b}}") from None
     except ValueError as error:
         raise ConfigurationError(str(error)) from None
     return settings, folder
 
 
 def _read(path: Path) -> dict[str, Any]:
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigurationError(f"cannot read the configuration {str(path)!r}: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        raise ConfigurationError(f"the configuration {str(path)!r} is not valid YAML{where}") from None
+    values = document.read(path)
     if values is None:
         return {}
     if not isinstance(values, dict):
-        raise ConfigurationError(f"the configuration {str(path)!r} must be a mapping of settings")
+        raise ConfigurationError(f"{path}: must be a mapping of settings")
     return values
+
+
+_REASONS = {
+    "extra_forbidden": "there is no such setting",
+    "missing": "is missing",
+    "model_type": "must be a mapping of settings",
+    "model_attributes_type": "must be a mapping of settings",
+    "dict_type": "must be a mapping",
+    "tuple_type": "must be a list",
+    "frozen_set_type": "must be a list",
+}
 
 
 def _sentence(path: Path | None, error: ValidationError) -> str:
     first = error.errors(include_url=False, include_input=False)[0]
     where = ".".join(str(part) for part in first["loc"])
-    source = f"the configuration {str(path)!r}" if path else "the settings in the environment"
-    reason = first["msg"].removeprefix("Value error, ")
-    if first["type"] == "extra_forbidden":
-        reason = "there is no such setting"
+    reason = _REASONS.get(first["type"], first["msg"].removeprefix("Value error, "))
+    source = _variable(first["loc"]) or (str(path) if path else "the settings")
     return f"{source}: {where}: {reason}" if where else f"{source}: {reason}"
+
+
+def _variable(loc: tuple[int | str, ...]) -> str | None:
+    """The environment variable that a mistake stands in, when it stands in one."""
+    present = {name.upper() for name in os.environ}
+    words = [str(part).upper() for part in loc]
+    names = ("GATEWAY_" + "__".join(words[:length]) for length in range(len(words), 0, -1))
+    return next((name for name in names if name in present), None)
 
 
 def is_loopback(host: str) -> bool:
@@ -302,8 +348,8 @@ def is_loopback(host: str) -> bool:
 
 def read_key(backend: Backend, folder: Path) -> SecretStr | None:
     """The backend's API key from the environment or a file; None when neither is named or the variable is unset."""
-    if backend.api_key_env and (value := os.environ.get(backend.api_key_env)):
-        return SecretStr(value.strip())
+    if backend.api_key_env and (value := os.environ.get(backend.api_key_env, "").strip()):
+        return SecretStr(value)
     if backend.api_key_file:
         path = folder / backend.api_key_file
         try:

@@ -55,7 +55,7 @@ def build_remotes(settings: Settings, folder: Path) -> Remotes:
             if backend.wire != "canned":
                 _may_stand_in(backend, settings)
             stand_ins.append(backend.name)
-            backends[backend.name] = CannedRemote(replace(spec, wire="canned"))
+            backends[backend.name] = CannedRemote(replace(spec, wire="canned"), also=backend.also)
         else:
             backends[backend.name] = _real(backend, spec, key, folder)
     litellm = tuple(backend.name for backend in configured(settings) if backend.wire == "litellm")
@@ -79,6 +79,7 @@ def _real(backend: Backend, spec: BackendSpec, key: SecretStr | None, folder: Pa
             api_base=backend.base_url,
             connect_timeout_s=backend.connect_timeout_s,
             read_timeout_s=backend.read_timeout_s,
+            also=backend.also,
             extra=dict(backend.options),
         )
         return LiteLLMRemote(spec, api_key=plain_key, options=how)
@@ -96,6 +97,7 @@ def _real(backend: Backend, spec: BackendSpec, key: SecretStr | None, folder: Pa
         usage_in_stream=backend.usage_in_stream,
         send_store=None if backend.send_store else False,
         max_tokens_field=None if backend.max_tokens_field == "auto" else backend.max_tokens_field,
+        also=backend.also,
     )
     return OpenAIWire(spec, endpoint, api_key=plain_key, options=options)
 
@@ -126,7 +128,7 @@ def spec_of(backend: Backend) -> BackendSpec:
 def _digest(backend: Backend) -> str:
     """Of the whole definition as the operator wrote it; keys are named there, not held."""
     definition = backend.model_dump(mode="json", by_alias=True)
-    definition["languages"] = sorted(backend.languages)
+    definition |= {"languages": sorted(backend.languages), "also": sorted(backend.also)}
     return hashlib.sha256(orjson.dumps(definition, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
