@@ -293,9 +293,8 @@ def load_settings(path: Path | None, *, host: str | None = None, port: int | Non
     except ValidationError as error:
         raise ConfigurationError(_sentence(path, error)) from None
     except SettingsError as error:
-        cause = error.__cause__ or error.__context__
-        name = f"GATEWAY_{str(cause).upper()}" if isinstance(cause, _NotYaml) else "GATEWAY_…"
-        raise ConfigurationError(f"{name} in the environment is not YAML; write [a, b] or {{a: b}}") from None
+        what = error.__cause__ if isinstance(error.__cause__, _NotYaml) else "a list or a mapping"
+        raise ConfigurationError(f"the environment variable for {what} is not YAML; write [a, b] or {{a: b}}") from None
     except ValueError as error:
         raise ConfigurationError(str(error)) from None
     return settings, folder
