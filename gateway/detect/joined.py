@@ -5,7 +5,6 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import pairwise
 
 from gateway.core.types import Json
 
@@ -42,16 +41,31 @@ def joints(document: Mapping[str, Json]) -> list[Joint]:
     Each once with the border as a line end and once with nothing there. Borders between prose are passed over: what
     was split has a letter or digit on both sides.
     """
-    everything = list(_contents(document.get("messages")))
-    asked = [turn for turn in everything if turn[0] != "assistant"]
-    chains = [everything] if len(asked) == len(everything) else [everything, asked]
+    everything = [turn for turn in _contents(document.get("messages")) if turn[2] and not turn[2].isspace()]
+    if len(everything) < 2:
+        return []
+    chains = [everything]
+    if any(turn[0] == "assistant" for turn in everything):
+        chains.append([turn for turn in everything if turn[0] != "assistant"])
     return [_join(chain, glue) for chain in chains if _split(chain) for glue in ("", "\n")]
 
 
 def _split(chain: list[tuple[str, str, str]]) -> bool:
     """Whether something could have been cut at one of the borders."""
-    ends = [(body[0], body[-1]) for _, _, text in chain if (body := text.strip())]
-    return any(_splittable(left) and _splittable(right) for (_, left), (right, _) in pairwise(ends))
+    before = ""
+    for _, _, text in chain:
+        if before and _splittable(before) and _splittable(_first(text)):
+            return True
+        before = _last(text)
+    return False
+
+
+def _first(text: str) -> str:
+    return text[0] if not text[0].isspace() else text.lstrip()[0]
+
+
+def _last(text: str) -> str:
+    return text[-1] if not text[-1].isspace() else text.rstrip()[-1]
 
 
 def _contents(messages: Json) -> Iterator[tuple[str, str, str]]:
@@ -86,8 +100,6 @@ def _join(chain: list[tuple[str, str, str]], glue: str) -> Joint:
 
     for _, path, text in chain:
         body = text.strip()
-        if not body:
-            continue
         left = text.index(body[0])
         if length:
             if glue:

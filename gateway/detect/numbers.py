@@ -45,6 +45,8 @@ def _issuer(digits: str) -> str:
         return "sure"
     if length == 14 and (300 <= head3 <= 305 or head2 in {36, 38, 39}):
         return "perhaps"
+    if length == 15 and head4 in {1800, 2131}:
+        return "perhaps"
     maestro = digits[0] in "56" and length in {12, 13, 14, 15, 16, 17, 18, 19}
     return "perhaps" if maestro or (digits[0] == "4" and length in {13, 19}) else ""
 
@@ -169,10 +171,11 @@ def es_social_security(candidate: Candidate) -> Iterable[Confirmed]:
     digits = candidate.bare
     body = digits[2:-2]
     number = int(digits[:2]) * 10_000_000 + int(body) if int(body) < 10_000_000 else int(digits[:-2])
-    if number % 97 != int(digits[-2:]) or not 1 <= int(digits[:2]) <= 66:
-        return ()
-    written = len(groups(candidate.value)) == 3
-    return candidate.confirm() if written or "es_social" in candidate.near else ()
+    good = number % 97 == int(digits[-2:]) and 1 <= int(digits[:2]) <= 66
+    written, named = len(groups(candidate.value)) == 3, "es_social" in candidate.near
+    if good and (written or named):
+        return candidate.confirm()
+    return candidate.confirm(0.7) if written and named else ()  # a slip of the hand
 
 
 def de_tax_id(candidate: Candidate) -> Iterable[Confirmed]:
@@ -258,9 +261,10 @@ def uk_utr(candidate: Candidate) -> Iterable[Confirmed]:
 def us_ssn(candidate: Candidate) -> Iterable[Confirmed]:
     digits, value = candidate.bare, candidate.value
     area = int(digits[:3])
-    if area in {0, 666} or area >= 900 or digits[3:5] == "00" or digits[5:] == "0000":
-        return ()
     written = re.fullmatch(r"\d{3}-\d\d-\d{4}", value)
+    if area in {0, 666} or area >= 900 or digits[3:5] == "00" or digits[5:] == "0000":
+        # Never issued; called by its name it is most likely a slip of the hand.
+        return candidate.confirm(0.7) if written and "us_social" in candidate.near and len(set(digits)) > 1 else ()
     if not written and "us_social" not in candidate.near:
         return ()
     return candidate.confirm(0.95 if "us_social" in candidate.near else None)

@@ -132,6 +132,10 @@ def _object(seen: Walk, value: Mapping[Json, Json], path: str, depth: int, cap: 
             _text(seen, label, f"{path}~key[{index}]", "", math.inf)
         if item is None or item is True or item is False:
             continue
+        if type(item) is str and key not in _HANDLES:  # most of what there is, without a further call
+            seen.nodes += 1
+            _text(seen, item, inner, label, cap)
+            continue
         if key == "content" and isinstance(item, list | tuple):
             _parts(seen, item, inner, depth + 1)
             continue
