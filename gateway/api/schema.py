@@ -99,9 +99,14 @@ def parse_body(raw: bytes) -> dict[str, Json]:
 
 
 def _bad_field(error: ValidationError) -> BadRequest:
-    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-    param = field_path(first["loc"])
-    reason = "is required" if first["type"] == "missing" else first["msg"][:1].lower() + first["msg"][1:]
+    errors = error.errors(include_url=False, include_context=False, include_input=False)
+    first = field_path(errors[0]["loc"])
+    # A union tells what each of its branches lacked; the branch that got furthest is the one that was meant.
+    meant = max(
+        (each for each in errors if field_path(each["loc"]).startswith(first)), key=lambda each: len(each["loc"])
+    )
+    param = field_path(meant["loc"])
+    reason = "is required" if meant["type"] == "missing" else meant["msg"][:1].lower() + meant["msg"][1:]
     return BadRequest(f"'{param}': {reason}", param=param, code="invalid_value")
 
 
@@ -165,7 +170,7 @@ def _check_tool_messages(messages: list[Message]) -> None:
         called.update(call.id for call in message.tool_calls or ())
         if message.role == "tool" and message.tool_call_id not in called:
             raise BadRequest(
-                f"'messages[{number}]' answers a tool call that no message before it made",
+                f"'messages[{number}].tool_call_id' names a call that no message before it made",
                 param=f"messages[{number}].tool_call_id",
                 code="invalid_value",
             )
