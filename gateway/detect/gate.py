@@ -156,7 +156,10 @@ def _write(path: Path, key: str, body: bytes) -> None:
         descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=path.name)
         with os.fdopen(descriptor, "wb") as file:
             file.write(_seal(key, body).encode() + b"\n" + body)
+        Path(name).chmod(0o644)  # rules are no secret: an image built by root is run by somebody else
         Path(name).replace(path)
+        for older in set(path.parent.glob(f"detect-*{path.suffix}")) - {path}:
+            older.unlink(missing_ok=True)  # packs of earlier rules, five megabytes each
     except OSError as error:  # a read-only disk costs the next start a second, nothing more
         log.warning("compiled detector pack not cached in %s: %s", path.parent, error.strerror)
 
