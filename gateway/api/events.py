@@ -55,13 +55,11 @@ class EventStream:
             await anyio.sleep(every_s)
             if self._silent and not self._writing and not self._answer.done:
                 self._pinging = anyio.Event()
-                try:
-                    if not self._answer.started:
-                        await self._answer.start(200, _HEADERS)
-                    await self._answer.body(PING, more=True)
-                finally:
-                    self._pinging.set()
-                    self._pinging = None
+                if not self._answer.started:
+                    await self._answer.start(200, _HEADERS)
+                await self._answer.body(PING, more=True)
+                self._pinging.set()
+                self._pinging = None
 
     async def _quiet(self) -> None:
         self._silent = False

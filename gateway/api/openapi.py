@@ -130,10 +130,13 @@ def _chat() -> Json:
         "requestBody": {"required": True, "content": _json({"$ref": "#/components/schemas/ChatBody"})},
         "responses": {
             "200": {
-                "description": "The answer, or a stream of events ending with [DONE]",
+                "description": (
+                    "The answer. With `stream`, events whose data is a chat.completion.chunk, the last one's [DONE]; "
+                    "or an Error, and then nothing"
+                ),
                 "content": {
                     **_json({"$ref": "#/components/schemas/Completion"}),
-                    "text/event-stream": {"schema": {"type": "string"}},
+                    "text/event-stream": {},
                 },
             },
             **_errors(400, 401, 403, 404, 413, 415, 421, 429, 500, 502, 503, 504),

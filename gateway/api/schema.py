@@ -60,7 +60,7 @@ class ChatBody(_Open):
 
     model: str = Field(min_length=1, max_length=256)
     messages: list[Message] = Field(min_length=1)
-    stream: bool = False
+    stream: bool | None = None
     stream_options: StreamOptions | None = None
     max_tokens: int | None = Field(default=None, ge=1)
     max_completion_tokens: int | None = Field(default=None, ge=1)
