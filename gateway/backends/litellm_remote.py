@@ -209,6 +209,7 @@ def _load(model: str) -> tuple[Any, frozenset[str] | None]:
     _silence(litellm)
     _reach_vendors_our_way(litellm)
     try:
+        litellm.get_llm_provider(model=model)  # the call below has an answer for vendors that do not exist, too
         supported = litellm.get_supported_openai_params(model=model)
     except Exception as error:
         raise BackendError(f"litellm does not know model {model!r}", code="upstream_unknown_model") from error

@@ -6,6 +6,7 @@ import argparse
 import gc
 import signal
 import socket
+import ssl
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -26,11 +27,13 @@ def run(args: argparse.Namespace) -> int:
     settings, folder = load_settings(config, host=args.host, port=args.port)
     listener = listen(settings.server.host, settings.server.port)
     try:
+        _check_certificate(settings, folder)
         _set_up(settings)
-        from gateway.telemetry import configure_logging
+        from gateway.telemetry import configure_logging, report_crashes
 
         configure_logging(settings.log.level, settings.log.format)
-        anyio.run(_serve, settings, folder, listener, args.quiet, backend_options={"use_uvloop": _has_uvloop()})
+        with report_crashes():
+            anyio.run(_serve, settings, folder, listener, args.quiet, backend_options={"use_uvloop": _has_uvloop()})
     finally:
         listener.close()
     return 0
@@ -65,6 +68,19 @@ def listen(host: str, port: int) -> socket.socket:
             "stop the program that has it, or choose another with --port"
         ) from None
     return listener
+
+
+def _check_certificate(settings: Settings, folder: Path) -> None:
+    if (tls := settings.server.tls) is None:
+        return
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(folder / tls.cert, folder / tls.key)
+    except ssl.SSLError:
+        raise ConfigurationError(
+            "server.tls: cert and key must be PEM files that belong together, the key without a passphrase"
+        ) from None
+    except OSError as error:
+        raise ConfigurationError(f"server.tls: cannot read cert or key: {error.strerror}") from None
 
 
 def _set_up(settings: Settings) -> None:
