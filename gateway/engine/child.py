@@ -13,12 +13,14 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from gateway.engine.frames import BrokenFrame, encode, read_frames
 from gateway.engine.worker import Worker
 
+HEARTBEAT_S = 1.0
+"""How often the child says that it lives, also in the middle of a long prompt."""
 _PR_SET_PDEATHSIG = 1
 _PR_SET_DUMPABLE = 4
 
@@ -33,6 +35,8 @@ def serve(connection: socket.socket) -> None:
             connection.sendall(encode(frame))
 
     worker = Worker(send)
+    gone = threading.Event()
+    threading.Thread(target=_beat, args=(send, gone), name="engine-heartbeat", daemon=True).start()
     computing = threading.Thread(target=_run, args=(worker, connection), name="engine", daemon=True)
     computing.start()
     try:
@@ -40,9 +44,15 @@ def serve(connection: socket.socket) -> None:
             for frame in read_frames(connection):
                 worker.handle(frame)
     finally:
+        gone.set()
         worker.stop()
         computing.join(timeout=None if threading.current_thread() is not threading.main_thread() else 0.2)
         connection.close()
+
+
+def _beat(send: Callable[[Mapping[str, Any]], None], gone: threading.Event) -> None:
+    while not gone.wait(HEARTBEAT_S):
+        send({"alive": True})
 
 
 def _run(worker: Worker, connection: socket.socket) -> None:

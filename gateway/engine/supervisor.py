@@ -23,6 +23,9 @@ BACKOFF_S = (0.0, 0.1, 0.2, 0.4, 0.8)
 REST_S = 30.0
 """How long a failed engine rests before it is tried once more."""
 
+SILENCE_S = 15.0
+"""A worker says every second that it lives; after so long without a word it hangs, and is ended."""
+
 
 class State(StrEnum):
     STARTING = "starting"
@@ -89,11 +92,13 @@ class Supervisor:
         *,
         changed: Callable[[Status], None] | None = None,
         rest_s: float = REST_S,
+        silence_s: float = SILENCE_S,
     ) -> None:
         self._load = load
         self._make_host = host
         self._tell = changed
         self._rest_s = rest_s
+        self._silence_s = silence_s
         self._numbers = itertools.count(1)
         self._exchanges: dict[int, Exchange] = {}
         self._outbox = bytearray()
@@ -188,7 +193,10 @@ class Supervisor:
     async def _read_all(self, connection: socket.socket) -> None:
         frames = Frames()
         while True:
-            await anyio.wait_readable(connection)
+            with anyio.move_on_after(self._silence_s) as silence:
+                await anyio.wait_readable(connection)
+            if silence.cancelled_caught:
+                return
             try:
                 data = connection.recv(262_144)
                 if not data:
@@ -206,6 +214,8 @@ class Supervisor:
             return
         if "ready" in frame:
             self._set(State.READY)
+            return
+        if "alive" in frame:
             return
         self.cancelled += "cancelled" in frame
         exchange = self._exchanges.get(frame["id"])

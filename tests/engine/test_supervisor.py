@@ -18,6 +18,7 @@ import pytest
 from gateway.core.errors import BackendBroke, ConfigurationError, LocalUnavailable
 from gateway.engine.catalogue import ModelFile
 from gateway.engine.frames import encode, read_frames
+from gateway.engine.hosting import ProcessHost
 from gateway.engine.local import LocalEngine
 from gateway.engine.supervisor import BACKOFF_S, State, Status, Supervisor
 
@@ -187,6 +188,33 @@ async def test_a_worker_that_keeps_dying_rests_and_is_tried_again() -> None:
     assert "SIGTEST" in resting.reason
     assert resting.retry_after_s == 0.05
     assert states[-2:] == [State.READY, State.STOPPED]
+
+
+async def test_a_child_that_hangs_is_ended_and_replaced(model: ModelFile, tools: Any) -> None:
+    load = {"path": str(model.path), "sha256": model.sha256, "context": 512, "threads": 1}
+    supervisor = Supervisor(load, ProcessHost, silence_s=5.0)
+    async with anyio.create_task_group() as tasks:
+        await tasks.start(supervisor.run)
+        await supervisor.ready(60)
+        hung = supervisor.pid
+        assert hung is not None
+        os.kill(hung, signal.SIGSTOP)
+        with anyio.fail_after(60):
+            while supervisor.restarts == 0 or supervisor.status.state is not State.READY:
+                await anyio.sleep(0.05)
+        assert supervisor.pid not in {None, hung}
+        tasks.cancel_scope.cancel()
+
+
+async def test_a_child_with_nothing_to_do_is_left_alone(model: ModelFile) -> None:
+    load = {"path": str(model.path), "sha256": model.sha256, "context": 512, "threads": 1}
+    supervisor = Supervisor(load, ProcessHost, silence_s=5.0)
+    async with anyio.create_task_group() as tasks:
+        await tasks.start(supervisor.run)
+        await supervisor.ready(60)
+        await anyio.sleep(6)
+        assert supervisor.restarts == 0
+        tasks.cancel_scope.cancel()
 
 
 async def test_a_resting_engine_turns_requests_away_at_once() -> None:
