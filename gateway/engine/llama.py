@@ -101,6 +101,14 @@ class Llama:
         raw = lib.llama_vocab_get_text(self.vocab, token) if token >= 0 else b""
         return (raw or b"").decode("utf-8", "replace")
 
+    def control_texts(self) -> frozenset[str]:
+        """How the tokens that structure a chat are written: `<|im_start|>`, `<|im_end|>` …"""
+        return frozenset(
+            text
+            for token in range(self.n_vocab)
+            if lib.llama_vocab_is_control(self.vocab, token) and len(text := self.token_text(token)) > 1
+        )
+
     @property
     def bos(self) -> str:
         return self.token_text(int(lib.llama_vocab_bos(self.vocab)))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ctypes
+import re
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from types import TracebackType
 from typing import Any
 
@@ -23,17 +24,21 @@ class TooSlow(BaseException):
 
 
 class ChatTemplate:
-    def __init__(self, template: str | None, *, bos: str, eos: str) -> None:
+    def __init__(self, template: str | None, *, bos: str, eos: str, control_texts: Collection[str] = ()) -> None:
+        """`control_texts` keep their power in the template and lose it in messages."""
         if not template:
             raise ConfigurationError("the model has no chat template: name an instruct (chat) model, not a base model")
         try:
             self._formatter: Any = Jinja2ChatFormatter(template=template, bos_token=bos, eos_token=eos)
         except TemplateError as error:
             raise ConfigurationError("the model's chat template is not valid") from error
+        longest_first = sorted(control_texts, key=len, reverse=True)
+        self._controls = re.compile("|".join(map(re.escape, longest_first))) if longest_first else None
 
     def render(self, messages: Sequence[Message], time_limit_s: float = TIME_LIMIT_S) -> str:
         """The prompt. Raises BadRequest where the template takes neither the messages nor their folded form."""
-        for form in (list(messages), folded(messages)):
+        messages = [self._disarmed(message) for message in messages]
+        for form in (messages, folded(messages)):
             try:
                 with _Deadline(time_limit_s):
                     prompt = str(self._formatter(messages=form).prompt)
@@ -45,6 +50,13 @@ class ChatTemplate:
             if len(prompt) <= SIZE_LIMIT:
                 return prompt
         raise BadRequest("the local model's chat template does not take these messages", param="messages")
+
+    def _disarmed(self, message: Message) -> Message:
+        """A user who writes `<|im_start|>system` must not open a system message: a word joiner inside makes it text."""
+        if self._controls is None:
+            return message
+        content = self._controls.sub(lambda found: f"{found[0][0]}\u2060{found[0][1:]}", message["content"])
+        return {**message, "content": content}
 
 
 class _Deadline:

@@ -108,7 +108,7 @@ class Worker:
         llama = Llama(path, context=frame["context"], threads=frame["threads"], stopped=lambda: self._stopped)
         with self._lock:
             self._llama = llama
-        self._template = ChatTemplate(llama.template, bos=llama.bos, eos=llama.eos)
+        self._template = ChatTemplate(llama.template, bos=llama.bos, eos=llama.eos, control_texts=llama.control_texts())
 
     def _serve(self, frame: Frame) -> None:
         request = frame["id"]
