@@ -16,7 +16,7 @@ _HEADERS = [
 
 
 class EventStream:
-    """Two tasks write here: the one that has the answer, and `keep_awake`.
+    """Two tasks write here: the one that has the answer, and the one that breaks a silence.
 
     What either writes is whole events, and it waits for the other one to be done: between the status and the first
     event, or in the middle of a write that a slow client holds up, nothing else comes.
@@ -45,21 +45,20 @@ class EventStream:
         elif not self._answer.done:
             await self._answer.body(event(error))
 
-    async def keep_awake(self, every_s: float) -> None:
-        """Send a comment after each `every_s` seconds of silence, which proxies would take for a dead connection.
+    async def ping(self) -> None:
+        """Send a comment if nothing was written since the last look. Called by whoever counts the seconds.
 
         The first one may send the status before the first token is there; what fails after that is an error event.
         """
-        while not self._answer.done:
-            self._silent = True
-            await anyio.sleep(every_s)
-            if self._silent and not self._writing and not self._answer.done:
-                self._pinging = anyio.Event()
-                if not self._answer.started:
-                    await self._answer.start(200, _HEADERS)
-                await self._answer.body(PING, more=True)
-                self._pinging.set()
-                self._pinging = None
+        silent, self._silent = self._silent, True
+        if not silent or self._writing or self._answer.done:
+            return
+        self._pinging = anyio.Event()
+        if not self._answer.started:
+            await self._answer.start(200, _HEADERS)
+        await self._answer.body(PING, more=True)
+        self._pinging.set()
+        self._pinging = None
 
     async def _quiet(self) -> None:
         self._silent = False

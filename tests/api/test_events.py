@@ -12,6 +12,7 @@ from starlette.types import Message
 
 from gateway.api.events import PING, EventStream
 from gateway.api.http import Answer
+from gateway.api.watch import watch
 from gateway.core.errors import BackendBroke
 
 pytestmark = pytest.mark.anyio
@@ -54,7 +55,7 @@ async def streaming(client: Any, every_s: float = 0.01) -> AsyncIterator[EventSt
     answer = Answer(client, "req_1")
     stream = EventStream(answer)
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(stream.keep_awake, every_s)
+        tasks.start_soon(watch, anyio.sleep_forever, answer, anyio.CancelScope(), stream, every_s)
         yield stream
         await anyio.sleep(3 * every_s)  # whatever still wants to write does it now
         tasks.cancel_scope.cancel()
