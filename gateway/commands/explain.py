@@ -11,7 +11,7 @@ from typing import Any
 import anyio
 
 from gateway.api.schema import parse_body
-from gateway.commands.situation import Situation, scanner, situation
+from gateway.commands.situation import Situation, read_text, scanner, situation
 from gateway.core.errors import UnknownModel
 from gateway.core.types import Json, Principal, Request
 
@@ -30,10 +30,10 @@ def _request(args: argparse.Namespace, here: Situation) -> Request:
     """A chat body as a client would send it, or plain text as its only message."""
     from gateway.wiring.backends import names
 
-    text = sys.stdin.read()
+    text = read_text()
     try:
         given = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         given = None
     if not isinstance(given, dict) or "messages" not in given:
         given = {"messages": [{"role": "user", "content": text.strip()}]}

@@ -30,7 +30,7 @@ def run(args: argparse.Namespace) -> int:
             "findings": [_finding(finding) for finding in scan.findings],
             "ms": round((time.perf_counter() - began) * 1000, 3),
         }
-        if scan.unreadable:
+        if not args.jsonl:
             found["unreadable"] = [{"path": part.path, "reason": part.reason} for part in scan.unreadable]
         sys.stdout.write(json.dumps(found) + "\n")
         sys.stdout.flush()
@@ -45,6 +45,4 @@ def _finding(finding: Any) -> dict[str, Any]:
         "start": finding.place.start,
         "end": finding.place.end,
         "confidence": finding.confidence,
-        **({"view": finding.place.view} if finding.place.view != "raw" else {}),
-        **({"reserved": True} if finding.reserved else {}),
     }

@@ -46,23 +46,31 @@ def scanner(here: Situation) -> Any:
 def rows(args: argparse.Namespace) -> Iterator[dict[str, Any]]:
     """Input as rows that hold `messages`: JSON lines from stdin, or all of stdin as one text."""
     if not args.jsonl:
-        yield {"id": 1, "messages": [{"role": "user", "content": sys.stdin.read()}], "text": True}
+        yield {"id": 1, "messages": [{"role": "user", "content": read_text()}], "text": True}
         return
-    for number, line in enumerate(sys.stdin, 1):
+    for number, line in enumerate(sys.stdin.buffer, 1):
         if line.strip():
             yield _row(number, line)
 
 
-def _row(number: int, line: str) -> dict[str, Any]:
+def read_text() -> str:
+    """All of stdin. Its bytes are read as UTF-8 whatever the locale says."""
     try:
-        row = json.loads(line)
-    except ValueError:
+        return sys.stdin.buffer.read().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(f"the input is not UTF-8 at byte {error.start}") from None
+
+
+def _row(number: int, line: bytes) -> dict[str, Any]:
+    try:
+        row = json.loads(line.decode("utf-8-sig"))
+    except (ValueError, RecursionError):
         raise ConfigurationError(
-            f"line {number} is not JSON; each line is an object with id and text or messages"
+            f"line {number} is not JSON in UTF-8; each line is an object with id and text or messages"
         ) from None
     if not isinstance(row, dict) or not (isinstance(row.get("text"), str) or isinstance(row.get("messages"), list)):
         raise ConfigurationError(f"line {number} needs a 'text' (string) or 'messages' (list)")
-    if not all(isinstance(message, dict) for message in row.get("messages", [])):
+    if not all(isinstance(message, dict) for message in row.get("messages") or ()):
         raise ConfigurationError(f"line {number}: every entry of 'messages' must be an object")
     return {"id": number, **row}
 
@@ -75,5 +83,5 @@ def document_of(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def messages_of(row: dict[str, Any]) -> list[dict[str, Any]]:
-    messages: list[dict[str, Any]] = row.get("messages") or [{"role": "user", "content": row["text"]}]
-    return messages
+    given = row.get("messages")
+    return given if isinstance(given, list) else [{"role": "user", "content": row["text"]}]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -59,16 +59,23 @@ def _again(
     kept = directory / "policies" / f"{decided['policy_digest']}.yaml"
     if not kept.is_file():
         return None, "the policy that was in force is not kept beside the log, so it cannot be decided again"
-    policy = load_policy(kept, _specs(decided, planned_specs(settings)))
+    specs = planned_specs(settings)
+    policy = load_policy(kept, specs)
     if policy.digest != decided["policy_digest"]:
         return None, "the copy of the policy beside the log is not the policy that was in force"
     tenant, note = _tenant(record["tenant"], keys, settings)
-    return decision_to_json(replay(policy, {**facts, "tenant": tenant})), note
+    notes = [text for text in (note, _changed(decided, specs)) if text]
+    return decision_to_json(replay(policy, {**facts, "tenant": tenant})), "; ".join(notes)
 
 
-def _specs(decided: Mapping[str, Any], specs: list[BackendSpec]) -> list[BackendSpec]:
-    """The catalogue of the configuration. A backend that is gone since then shows as a difference."""
-    return specs
+def _changed(decided: Mapping[str, Any], specs: Sequence[BackendSpec]) -> str:
+    """Deciding again looks at today's backends: say where the one decided for is not what it was."""
+    spec = next((spec for spec in specs if spec.name == decided["backend"]), None)
+    if spec is None:
+        return f"backend {decided['backend']!r} is not in this configuration any more"
+    if spec.digest and spec.digest != decided["backend_digest"]:
+        return f"backend {decided['backend']!r} was defined differently then"
+    return ""
 
 
 def _tenant(pseudonym: str | None, keys: Path, settings: Settings) -> tuple[str, str]:
@@ -99,6 +106,7 @@ def _lines(told: Mapping[str, Any]) -> list[str]:
         *(f"  {reason}" for reason in decided["reasons"]),
         *(f"  sent to {attempt['backend']} ({attempt['host']}), {attempt['zone']}" for attempt in told["attempts"]),
         f"  {verdict[told['agrees']]}",
+        *([f"  {told['note']}"] if told["note"] and told["agrees"] is not None else []),
     ]
     if told["outcome"]:
         lines.append(f"  ended: {told['outcome']['outcome']}")

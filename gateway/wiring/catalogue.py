@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from gateway.core.types import BackendSpec, Zone
 from gateway.engine.catalogue import KNOWN, listing
 from gateway.settings import Settings
@@ -23,12 +25,18 @@ def _local(settings: Settings) -> BackendSpec:
         name="local",
         zone=Zone.LOCAL,
         wire="llama",
-        model=local.model,
+        model=_id(local.model),
         context=local.context,
         images=False,
         tools=False,
         languages=_languages(local.model) if local.languages is None else local.languages,
     )
+
+
+def _id(model: str) -> str:
+    """The name that the engine gives a model; one named by its file has the file's."""
+    path = Path(model)
+    return path.stem.lower() if path.suffix == ".gguf" or len(path.parts) > 1 else model
 
 
 def canned_spec(settings: Settings) -> BackendSpec:

@@ -1,0 +1,306 @@
+"""The commands around a gateway: init, keys, check, audit, why, models, help."""
+
+from __future__ import annotations
+
+import hashlib
+import http.server
+import json
+import shutil
+import threading
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+import yaml
+
+from gateway.settings import load_settings
+from tests.support.command import call, run
+from tests.support.serving import Serving, serving
+
+POLICIES = Path(__file__).parents[2] / "policies"
+COMMANDS = ("serve", "init", "keys", "inspect", "score", "explain", "check", "audit", "why", "models")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself(tmp_path: Path, command: str) -> None:
+    result = call(tmp_path, command, "--help")
+    assert (result.code, result.err) == (0, "")
+    assert f"usage: gateway {command}" in result.out
+
+
+def test_the_help_names_every_command(tmp_path: Path) -> None:
+    out = run(tmp_path, "--help").out
+    assert all(f"\n    {command} " in out for command in COMMANDS)
+    assert "examples:" in out
+
+
+@pytest.mark.parametrize("arguments", [(), ("nope",), ("audit",), ("models",), ("keys", "old", "x"), ("serve", "-x")])
+def test_a_command_used_wrongly_is_exit_code_2(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    result = call(tmp_path, *arguments)
+    assert (result.code, result.out) == (2, "")
+    assert "usage: gateway" in result.err
+
+
+# ── init and keys ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_init_writes_a_configuration_that_loads_as_it_is_and_never_overwrites_one(tmp_path: Path) -> None:
+    assert run(tmp_path, "init").code == 0
+    settings, folder = load_settings(tmp_path / "gateway.yaml")
+    assert (settings.server.port, settings.aliases["gpt-4o"], folder) == (8080, "auto", tmp_path)
+    (tmp_path / "gateway.yaml").write_text("mine")
+    again = run(tmp_path, "init")
+    assert (again.code, (tmp_path / "gateway.yaml").read_text()) == (2, "mine")
+    assert "--force" in again.sentence
+    assert run(tmp_path, "init", "--force").code == 0
+    assert run(tmp_path, "init", "no/such/folder.yaml").code == 2
+
+
+def test_everything_that_init_leaves_commented_out_is_valid_too(tmp_path: Path) -> None:
+    """Each commented setting, uncommented in place of the one it is an example for."""
+    call(tmp_path, "init")
+    text = (tmp_path / "gateway.yaml").read_text()
+    sections = _commented(text)
+    assert {next(iter(section)) for section in sections} >= {"auth", "local", "backends", "cache", "log", "server"}
+    for section in sections:
+        content = yaml.safe_load(text) | section
+        if section.get("auth"):
+            content["auth"]["keys"][0]["hash"] = "sha256:" + "0" * 64
+        (tmp_path / "one.yaml").write_text(yaml.safe_dump(content))
+        load_settings(tmp_path / "one.yaml")
+
+
+def _commented(text: str) -> list[dict[str, object]]:
+    """The commented settings: a line `# name: …` with the commented lines indented below it, or one inside server."""
+    sections: list[str] = []
+    for line in text.splitlines():
+        inner = line.removeprefix("  ") if line.startswith("  # ") else line
+        if not inner.startswith("# "):
+            continue
+        content = inner.removeprefix("# ")
+        if line.startswith("  # "):
+            sections.append("server:\n  " + content)
+        elif content.startswith(("auth:", "local:", "backends:", "cache:", "log:")):
+            sections.append(content)
+        elif content.startswith(" ") and sections:
+            sections[-1] += "\n" + content
+    return [section for text in sections if isinstance(section := yaml.safe_load(text), dict)]
+
+
+def test_a_new_key_opens_the_gateway_that_has_its_hash_and_nothing_else_does(tmp_path: Path) -> None:
+    made = run(tmp_path, "keys", "new", "my: app", "--tenant", "research")
+    key = made.out.strip()
+    assert made.out.count("\n") == 1
+    config = yaml.safe_load(made.err[made.err.index("auth:") :])
+    assert config["auth"]["keys"][0]["hash"] == "sha256:" + hashlib.sha256(key.encode()).hexdigest()
+    with serving(tmp_path, {**config, "backends": []}, env={"GATEWAY_LOCAL": "canned"}) as gateway:
+        for sent, status in ((None, 401), (f"Bearer {key}x", 401), (f"Bearer {key}", 200)):
+            answer = gateway.ask("Hello", headers={"authorization": sent} if sent else None)
+            assert answer.status_code == status
+        assert key not in gateway.log()
+
+
+# ── check ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("policy", sorted(POLICIES.glob("*[a-z].yaml")), ids=lambda path: path.name)
+def test_every_shipped_policy_passes_its_cases(tmp_path: Path, policy: Path) -> None:
+    if policy.name.endswith(".cases.yaml"):
+        assert policy.with_name(policy.name.replace(".cases", "")).is_file()
+        return
+    result = call(tmp_path, "check", policy)
+    assert (result.code, result.err) == (0, ""), result.out
+    assert "unreachable" not in result.out
+    assert f"{policy}: ok" in result.out
+
+
+def test_a_failing_case_is_exit_code_1_and_says_what_differs_and_why(tmp_path: Path) -> None:
+    shutil.copy(POLICIES / "strict.yaml", tmp_path / "mine.yaml")
+    (tmp_path / "mine.cases.yaml").write_text(
+        "- note: hard ones leave\n"
+        "  messages: [{role: user, content: Prove it}]\n"
+        "  complexity: 0.9\n"
+        "  want: {zone: remote}\n"
+    )
+    result = run(tmp_path, "check", "mine.yaml")
+    assert result.code == 1
+    assert "FAILED hard ones leave" in result.out
+    assert "zone: want remote, have local" in result.out
+    assert "forbid 'nothing-leaves' keeps it from private" in result.out
+
+
+def test_a_permit_that_nothing_can_reach_is_exit_code_1(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text(
+        "name: mine\n"
+        "permit:\n  - {name: hard, zone: remote, when: {sensitivity: {at_most: internal}}}\n"
+        "forbid:\n  - {name: never, zone: private}\n"
+    )
+    result = call(tmp_path, "check", "mine.yaml")
+    assert (result.code, "unreachable" in result.out) == (1, True)
+    assert "a policy without cases is a guess" in result.out
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [("nam: x\n", "nam"), ("permit: [", "1:10"), ("name: x\npermit: [{name: a, zone: mars}]\n", "zone")],
+)
+def test_a_policy_that_is_not_valid_is_exit_code_2(tmp_path: Path, content: str, says: str) -> None:
+    (tmp_path / "mine.yaml").write_text(content)
+    result = call(tmp_path, "check", "mine.yaml")
+    assert (result.code, result.out) == (2, "")
+    assert says in result.err
+
+
+def test_files_that_are_not_there_are_named(tmp_path: Path) -> None:
+    assert "gone.yaml" in call(tmp_path, "check", "gone.yaml").sentence
+    assert "gone.yaml" in call(tmp_path, "check", POLICIES / "strict.yaml", "--cases", "gone.yaml").sentence
+
+
+# ── audit and why ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture(scope="module")
+def past(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Serving, str]]:
+    """A gateway that has answered one request and stopped, and that request's id."""
+    folder = tmp_path_factory.mktemp("past")
+    with serving(folder, {}, env={"GATEWAY_LOCAL": "canned"}) as gateway:
+        answer = gateway.ask("Prove that the square root of 2 is irrational, then generalise to any prime.")
+        gateway.stop()
+        yield gateway, answer.headers["x-request-id"]
+
+
+def test_a_whole_log_verifies_with_its_public_key_alone(past: tuple[Serving, str], tmp_path: Path) -> None:
+    gateway, _ = past
+    copy = tmp_path / "copy"
+    shutil.copytree(gateway.audit, copy)
+    result = run(tmp_path, "audit", "verify", copy)
+    assert (result.code, result.err) == (0, "")
+    told = json.loads(run(tmp_path, "audit", "verify", copy, "--json").out)
+    assert told["records"] == len(gateway.records())
+
+
+def test_a_record_that_was_changed_is_named_and_exit_code_1(past: tuple[Serving, str], tmp_path: Path) -> None:
+    gateway, _ = past
+    copy = tmp_path / "copy"
+    shutil.copytree(gateway.audit, copy)
+    segment = next(copy.glob("*.jsonl"))
+    segment.write_text(segment.read_text().replace('"event":"attempt"', '"event":"attempx"'))
+    result = call(tmp_path, "audit", "verify", copy)
+    assert result.code == 1
+    assert "4" in result.out
+
+
+def test_records_are_shown_as_a_table_or_as_lines(past: tuple[Serving, str], tmp_path: Path) -> None:
+    gateway, request_id = past
+    table = run(tmp_path, "audit", "show", gateway.audit)
+    assert table.out.count("\n") > 5
+    shown = run(tmp_path, "audit", "show", gateway.audit, "--request", request_id, "--json").rows
+    assert [record["event"] for record in shown] == ["decided", "attempt", "outcome"]
+    last = run(tmp_path, "audit", "show", gateway.audit, "--event", "attempt", "--last", "1", "--json").rows
+    assert [record["seq"] for record in last] == [4]
+
+
+def test_a_folder_without_a_log_is_exit_code_2(tmp_path: Path) -> None:
+    assert call(tmp_path, "audit", "verify", "nowhere").code == 2
+    (tmp_path / "empty").mkdir()
+    assert call(tmp_path, "audit", "verify", "empty").code == 2
+
+
+def test_why_tells_what_was_decided_and_decides_again(past: tuple[Serving, str], tmp_path: Path) -> None:
+    gateway, request_id = past
+    told = json.loads(run(gateway.folder, "why", request_id).out)
+    assert (told["agrees"], told["note"]) == (True, "")
+    assert told["attempts"][0]["host"] == "api.openai.com"
+    assert told["outcome"]["outcome"] == "ok"
+
+
+def test_why_says_what_it_lacks_when_only_the_log_was_copied(past: tuple[Serving, str], tmp_path: Path) -> None:
+    gateway, request_id = past
+    copy = tmp_path / "copy"
+    shutil.copytree(gateway.audit, copy)
+    told = json.loads(call(tmp_path, "why", request_id, "--dir", copy).out)
+    assert "tenant is unknown" in told["note"]
+    shutil.rmtree(copy / "policies")
+    told = json.loads(call(tmp_path, "why", request_id, "--dir", copy).out)
+    assert told["agrees"] is None
+    assert "not kept" in told["note"]
+
+
+def test_why_says_that_a_backend_is_another_one_today(past: tuple[Serving, str], tmp_path: Path) -> None:
+    gateway, request_id = past
+    (tmp_path / "gateway.yaml").write_text(
+        "backends: [{name: large, zone: remote, base_url: 'https://other.example/v1', model: m}]\n"
+    )
+    told = json.loads(call(tmp_path, "why", request_id, "--dir", gateway.audit).out)
+    assert told["agrees"] is True
+    assert "was defined differently then" in told["note"]
+    (tmp_path / "gateway.yaml").write_text("backends: []\n")
+    told = json.loads(call(tmp_path, "why", request_id, "--dir", gateway.audit).out)
+    assert told["agrees"] is False
+    assert "not in this configuration any more" in told["note"]
+
+
+def test_why_about_a_request_that_nobody_made_is_exit_code_2(past: tuple[Serving, str], tmp_path: Path) -> None:
+    gateway, _ = past
+    assert "req_nobody" in call(gateway.folder, "why", "req_nobody").sentence
+    assert "--dir" in call(tmp_path, "why", "req_nobody").sentence
+
+
+# ── models ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class _Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002
+        return
+
+
+@pytest.fixture
+def publisher(tmp_path: Path) -> Iterator[str]:
+    folder = tmp_path / "published"
+    folder.mkdir()
+    (folder / "tiny.gguf").write_bytes(b"GGUF" + bytes(1000))
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(folder)))
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}/tiny.gguf"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_a_model_is_pulled_listed_verified_and_missed(tmp_path: Path, publisher: str) -> None:
+    here = {"SLM_GATEWAY_DATA": str(tmp_path / "data"), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    digest = hashlib.sha256(b"GGUF" + bytes(1000)).hexdigest()
+    pulled = run(
+        tmp_path, "models", "pull", publisher, "--sha256", digest, "--name", "tiny", "--languages", "en,it", env=here
+    )
+    assert (pulled.code, pulled.out) == (0, "tiny\n"), pulled.err
+    listed = {row["id"]: row for row in run(tmp_path, "models", "list", env=here).rows}
+    assert (listed["tiny"]["present"], listed["tiny"]["languages"]) == (True, ["en", "it"])
+    assert run(tmp_path, "models", "verify", "tiny", env=here).out == f"tiny: ok {digest}\n"
+    Path(listed["tiny"]["path"]).write_bytes(b"GGUF" + bytes(999) + b"x")
+    changed = run(tmp_path, "models", "verify", "tiny", env=here)
+    assert (changed.code, changed.out) == (1, "")
+    assert digest in changed.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("pull", "nope"), "nope"),
+        (("pull", "https://127.0.0.1:1/x.gguf"), "--sha256"),
+        (("verify", "nope"), "nope"),
+    ],
+)
+def test_a_model_that_is_not_to_be_had_is_named(tmp_path: Path, arguments: tuple[str, ...], says: str) -> None:
+    result = call(tmp_path, "models", *arguments)
+    assert result.code == 2
+    assert says in result.sentence
+
+
+def test_a_model_with_another_digest_is_not_kept(tmp_path: Path, publisher: str) -> None:
+    here = {"SLM_GATEWAY_DATA": str(tmp_path / "data")}
+    result = call(tmp_path, "models", "pull", publisher, "--sha256", "0" * 64, env=here)
+    assert result.code == 2
+    assert not list((tmp_path / "data").rglob("*.gguf"))
