@@ -125,7 +125,7 @@ class Chat:
                 await answer.error(error)
 
     async def _whole(self, request: Request, answer: Answer) -> None:
-        collector = Collector()
+        collector = Collector(choices=request.body.get("n", 1))
         async with self._pipeline.handle(request, self._announce(answer)) as reply:
             self._describe(reply, answer)
             async for pieces in reply.pieces:
@@ -142,6 +142,7 @@ class Chat:
                 id=_completion_id(request),
                 created=int(request.received_at),
                 model=self._model(request, reply),
+                choices=request.body.get("n", 1),
                 include_usage=request.include_usage,
             )
             async for pieces in reply.pieces:

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from gateway.api.sse import usage_body
+from gateway.api.sse import expect, usage_body
 from gateway.core.types import Json, Pieces, Usage
 
 
 class Collector:
     """Adds chunks up into OpenAI's `chat.completion` object."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, choices: int) -> None:
+        self._limit = choices
         self._choices: list[_Choice] = []
         self._usage: Usage | None = None
 
@@ -21,8 +22,9 @@ class Collector:
             if chunk.usage is not None:
                 self._usage = chunk.usage
                 continue
-            while chunk.choice >= len(self._choices):
-                self._choices.append(_Choice(len(self._choices)))
+            if chunk.choice >= len(self._choices):
+                expect(chunk.choice, self._limit)
+                self._choices += [_Choice(index) for index in range(len(self._choices), chunk.choice + 1)]
             choice = self._choices[chunk.choice]
             if chunk.delta:
                 choice.add(chunk.delta)

@@ -19,8 +19,13 @@ _SWALLOW_TIMES = 4
 
 
 def headers_of(scope: Scope) -> dict[bytes, bytes]:
-    """Header names in lower case, as ASGI gives them; of repeated headers the last counts."""
-    return dict(scope["headers"])
+    """Header names in lower case, as ASGI gives them; repeated ones are joined, so that none can hide another."""
+    pairs = scope["headers"]
+    headers = dict(pairs)
+    if len(headers) != len(pairs):
+        for name in headers:
+            headers[name] = b", ".join(value for other, value in pairs if other == name)
+    return headers
 
 
 def text_of(headers: Headers, name: bytes) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import orjson
 
+from gateway.core.errors import BackendBroke
 from gateway.core.types import Pieces, Usage
 
 DONE = b"data: [DONE]\n\n"
@@ -17,10 +18,11 @@ class StreamWriter:
     exactly one finish_reason goes out per choice; usage is sent only when asked for, last, with empty choices.
     """
 
-    def __init__(self, *, id: str, created: int, model: str, include_usage: bool) -> None:  # noqa: A002
+    def __init__(self, *, id: str, created: int, model: str, choices: int, include_usage: bool) -> None:  # noqa: A002
         head = {"id": id, "object": "chat.completion.chunk", "created": created, "model": model}
         self._head = b"data: " + orjson.dumps(head)[:-1] + b',"choices":['
         self._tail = b'],"usage":null}\n\n' if include_usage else b"]}\n\n"
+        self._choices = choices
         self._include_usage = include_usage
         self._begun = 0
         self._open: set[int] = set()
@@ -55,6 +57,7 @@ class StreamWriter:
         return b"".join((*finishes, self._usage_event() if self._include_usage else b"", DONE))
 
     def _begin(self, choice: int, out: list[bytes]) -> None:
+        expect(choice, self._choices)
         for index in range(self._begun, choice + 1):
             self._open.add(index)
             out.append(self._event(index, _ROLE, None, None))
@@ -77,6 +80,12 @@ class StreamWriter:
 
     def _usage_event(self) -> bytes:
         return self._head + b'],"usage":' + orjson.dumps(usage_body(self._usage or Usage(0, 0))) + b"}\n\n"
+
+
+def expect(choice: int, choices: int) -> None:
+    """An index beyond what was asked for is a fault of the backend, and a large one would fill the memory here."""
+    if choice >= choices:
+        raise BackendBroke(f"the backend answered with choice {choice}; {choices} were asked for")
 
 
 def usage_body(usage: Usage) -> dict[str, object]:

@@ -107,6 +107,7 @@ FAILURES: dict[str, tuple[Answer, int, str, str | None]] = {
     "503": (error(503), 502, "upstream_broke", None),
     "a page of HTML": (body(b"<html>Bad gateway</html>"), 502, "upstream_broke", None),
     "nothing": (cut_before_answer(), 502, "upstream_broke", None),
+    "a choice that nobody asked for": (events(event({"content": "x"}, index=10**9)), 502, "upstream_broke", None),
     "no choices": (body({"choices": []}), 502, "upstream_broke", None),
 }
 

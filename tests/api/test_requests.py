@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import httpx
 import pytest
 
+from gateway.engine.ask import HONOURED, parse_ask
+from gateway.engine.ask import REFUSED as REFUSED_BY_NAME
 from tests.support.capture import CaptureServer
 from tests.support.serving import Serving
 
@@ -18,7 +20,7 @@ TOOL = {"type": "function", "function": {"name": "weather", "parameters": {"type
 SCHEMA = {"type": "json_schema", "json_schema": {"name": "city", "schema": {"type": "object", "properties": {}}}}
 
 
-def ask(gateway: Serving, headers: dict[str, str] | None = None, **body: Any) -> httpx.Response:
+def ask(gateway: Serving, headers: Any = None, **body: Any) -> httpx.Response:
     return gateway.post({"model": "large", "messages": [USER]} | body, headers=headers)
 
 
@@ -141,6 +143,21 @@ def test_a_local_answer_names_what_it_leaves_aside(gateway: Serving) -> None:
     assert answer.status_code == 200
     assert answer.headers["x-gateway-dropped"] == "?,service_tier,user"
     assert "x-gateway-dropped" not in ask(gateway, model="local", max_tokens=5, stop="x", seed=1).headers
+
+
+def test_the_engine_reads_every_field_that_it_claims_to_honour_and_no_other() -> None:
+    class Read(dict[str, Any]):
+        names: ClassVar[set[str]] = set()
+
+        def get(self, name: str, default: Any = None) -> Any:
+            self.names.add(name)
+            return super().get(name, default)
+
+    for body in ({}, {"max_completion_tokens": 1}):
+        parse_ask(Read(body))
+    refused = {"tools", "tool_choice", "functions", "function_call", "modalities", *REFUSED_BY_NAME}
+    outside = {"model", "messages", "stream", "stream_options"}
+    assert Read.names - refused == HONOURED - outside
 
 
 def test_however_many_fields_are_dropped_the_header_stays_short(gateway: Serving, upstream: CaptureServer) -> None:
@@ -278,6 +295,13 @@ def test_a_client_may_raise_the_level_and_never_lower_it(
     private = [{"role": "user", "content": "Explain my IBAN DE89 3704 0044 0532 0130 00."}]
     assert ask(gateway, {"x-gateway-sensitivity": level}, messages=private).headers["x-gateway-zone"] == "local"
     assert len(upstream.requests) == leaves
+
+
+def test_a_level_told_twice_is_none(gateway: Serving, upstream: CaptureServer) -> None:
+    """Neither hides the other, whichever came last."""
+    headers = [("x-gateway-sensitivity", "restricted"), ("x-gateway-sensitivity", "public")]
+    assert ask(gateway, headers).status_code == 400
+    assert upstream.requests == []
 
 
 @pytest.mark.parametrize("level", ["", "secret", "3", "public, restricted"])

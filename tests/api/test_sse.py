@@ -17,7 +17,7 @@ MORE = {"index": 0, "function": {"arguments": "{}"}}
 
 
 def streamed(*batches: Pieces, include_usage: bool = False) -> list[Any]:
-    writer = StreamWriter(id="chatcmpl-1", created=5, model="m", include_usage=include_usage)
+    writer = StreamWriter(id="chatcmpl-1", created=5, model="m", choices=3, include_usage=include_usage)
     raw = b"".join(writer.write(batch) for batch in batches) + writer.end()
     *events, done = data_of(raw)
     assert done == b"[DONE]"
@@ -25,14 +25,14 @@ def streamed(*batches: Pieces, include_usage: bool = False) -> list[Any]:
 
 
 def collected(*batches: Pieces) -> dict[str, Any]:
-    collector = Collector()
+    collector = Collector(choices=3)
     for batch in batches:
         collector.add(batch)
     return collector.body(id="chatcmpl-1", created=5, model="m")
 
 
 def test_an_event_is_written_byte_for_byte_like_this() -> None:
-    writer = StreamWriter(id="chatcmpl-1", created=5, model="m", include_usage=False)
+    writer = StreamWriter(id="chatcmpl-1", created=5, model="m", choices=3, include_usage=False)
     head = b'data: {"id":"chatcmpl-1","object":"chat.completion.chunk","created":5,"model":"m","choices":['
     role = b'{"index":0,"delta":{"role":"assistant","content":""},"logprobs":null,"finish_reason":null}]}\n\n'
     text = b'{"index":0,"delta":{"content":"Hi"},"logprobs":null,"finish_reason":null}]}\n\n'
@@ -49,7 +49,7 @@ def test_no_text_can_break_out_of_its_event(text: str) -> None:
 
 
 def test_a_piece_without_anything_writes_nothing() -> None:
-    writer = StreamWriter(id="1", created=5, model="m", include_usage=False)
+    writer = StreamWriter(id="1", created=5, model="m", choices=3, include_usage=False)
     writer.write([Chunk(0, {"content": "Hi"})])
     assert writer.write([Chunk(0, {})]) == b""
     assert writer.write([]) == b""

@@ -131,8 +131,8 @@ def source(request: pytest.FixtureRequest) -> str:
 def both(source: str, gateway: Serving, shared_upstream: CaptureServer) -> tuple[Chunks, Chunks]:
     """The stream without usage, and with it."""
     shared_upstream.always(SOURCES[source])
-    plain = chunks_of(streamed(gateway))
-    return plain, chunks_of(streamed(gateway, stream_options={"include_usage": True}))
+    plain = chunks_of(streamed(gateway, n=2))
+    return plain, chunks_of(streamed(gateway, n=2, stream_options={"include_usage": True}))
 
 
 @pytest.mark.parametrize("invariant", INVARIANTS, ids=lambda check: check.__name__)

@@ -62,7 +62,7 @@ def cut(draw: st.DrawFn, whole: bytes) -> list[bytes]:
 def client_stream(pieces: list[bytes]) -> bytes:
     """What a client gets when the upstream's bytes arrive so."""
     reader = Reader("large", "text/event-stream", 1_000_000)
-    writer = StreamWriter(id="chatcmpl-1", created=5, model="m", include_usage=True)
+    writer = StreamWriter(id="chatcmpl-1", created=5, model="m", choices=3, include_usage=True)
     out = b"".join(writer.write(reader.feed(piece)) for piece in pieces if not reader.done)
     return out + writer.write(reader.end()) + writer.end()
 
@@ -133,7 +133,7 @@ def chunk_batches(draw: st.DrawFn) -> list[list[Chunk]]:
 
 @given(chunk_batches())
 def test_a_stream_adds_up_to_the_answer_that_comes_at_once(batches: list[list[Chunk]]) -> None:
-    writer, collector = StreamWriter(id="1", created=5, model="m", include_usage=True), Collector()
+    writer, collector = StreamWriter(id="1", created=5, model="m", choices=3, include_usage=True), Collector(choices=3)
     raw = b""
     for batch in batches:
         raw += writer.write(batch)
@@ -166,7 +166,7 @@ def gateway(tmp_path_factory: pytest.TempPathFactory, outside: CaptureServer) ->
 def ask(gateway: Serving, question: str, *, stream: bool, **more: Any) -> tuple[str, dict[int, dict[str, Any]], Any]:
     """(hit or miss, the answer by choice, usage)."""
     options = {"stream": True, "stream_options": {"include_usage": True}} if stream else {}
-    answer = gateway.ask(question, model="large", **options, **more)
+    answer = gateway.ask(question, model="large", n=2, **options, **more)
     assert answer.status_code == 200, answer.text
     if stream:
         chunks = chunks_of(answer)
@@ -184,7 +184,7 @@ def test_a_real_gateway_gives_the_same_stream_however_the_bytes_arrive(
     streams = []
     for pieces in ([bytes_], data.draw(cut(bytes_))):
         outside.always(Answer(tuple(pieces), headers={"content-type": "text/event-stream"}))
-        answer = gateway.ask("Why?", model="large", stream=True, headers={"cache-control": "no-store"})
+        answer = gateway.ask("Why?", model="large", stream=True, n=3, headers={"cache-control": "no-store"})
         streams.append([{**chunk, "id": 0, "created": 0} for chunk in chunks_of(answer)])
     assert streams[0] == streams[1]
 
@@ -258,6 +258,6 @@ def test_an_answer_that_broke_off_is_not_remembered(gateway: Serving, outside: C
 
 @given(st.integers(0, 10**6), st.integers(0, 10**6))
 def test_total_tokens_is_always_the_sum(prompt: int, completion: int) -> None:
-    collector = Collector()
+    collector = Collector(choices=3)
     collector.add([Chunk(usage=Usage(prompt, completion))])
     assert collector.body(id="1", created=1, model="m")["usage"]["total_tokens"] == prompt + completion
