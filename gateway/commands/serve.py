@@ -127,6 +127,7 @@ async def _serve(settings: Settings, folder: Path, listener: socket.socket, quie
                 lifespan="off",
                 ws="none",
                 server_header=False,
+                proxy_headers=False,  # nothing here asks where a request came from
                 date_header=False,
                 timeout_graceful_shutdown=max(1, int(settings.server.drain_s)),
                 ssl_certfile=folder / tls.cert if tls else None,
