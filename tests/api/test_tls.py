@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
@@ -73,3 +74,11 @@ def test_who_does_not_know_its_authority_does_not_connect(secured: Serving) -> N
 def test_plain_http_is_not_answered_there(secured: Serving) -> None:
     with httpx.Client(trust_env=False) as client, pytest.raises(httpx.TransportError):
         client.get(secured.url.replace("https", "http") + "/healthz")
+
+
+def test_a_certificate_that_is_missing_is_one_sentence(tmp_path: Path, shared_upstream: CaptureServer) -> None:
+    config = settings(shared_upstream, server={"tls": {"cert": "nowhere.pem", "key": "nowhere.pem"}})
+    with serving(tmp_path, config, env={"GATEWAY_LOCAL": "canned"}, ready=None) as it:
+        assert it.process.wait(20) == 2
+        assert "server.tls: " in it.log()
+        assert "Traceback" not in it.log()
