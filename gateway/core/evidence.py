@@ -6,6 +6,16 @@ from collections.abc import Mapping
 
 from gateway.core.types import Allowed, AuditRecord, BackendSpec, Decision, Json, Outcome, Outgoing, Request, Scan
 
+_FIELDS = frozenset(
+    {"annotations", "audio", "cache_control", "content", "frequency_penalty", "functions", "function_call", "index",
+     "logit_bias", "logprobs", "max_completion_tokens", "max_tokens", "metadata", "min_p", "modalities", "n", "name",
+     "parallel_tool_calls", "prediction", "presence_penalty", "prompt_cache_key", "prompt_cache_retention",
+     "reasoning_content", "reasoning_effort", "refusal", "response_format", "safety_identifier", "seed",
+     "service_tier", "stop", "store", "stream_options", "strict", "temperature", "tool_call_id", "tool_calls",
+     "tool_choice", "tools", "top_k", "top_logprobs", "top_p", "user", "verbosity", "web_search_options"}
+)  # fmt: skip
+"""Names of the API. Any other name of a dropped field is the client's own text, and is not written down."""
+
 
 def decided(
     request: Request,
@@ -49,7 +59,7 @@ def attempt(
             "rule": way.rule,
             "transform": way.transform,
             "door": {"findings": len(scan.findings), "unreadable": len(scan.unreadable)},
-            "dropped": list(outgoing.dropped),
+            "dropped": sorted({_plain(name) for name in outgoing.dropped}),
         },
     )
 
@@ -76,3 +86,9 @@ def ended(request: Request, outcome: Outcome) -> AuditRecord:
 
 def _record(event: str, request: Request, facts: Mapping[str, Json], canonical: bytes | None = None) -> AuditRecord:
     return AuditRecord(event, request.id, request.principal.tenant, request.principal.subject, facts, canonical)
+
+
+def _plain(name: str) -> str:
+    """`messages[].Mario` → `messages[].?`: what stands before the last dot is the wire's own word."""
+    prefix, dot, field = name.rpartition(".")
+    return name if field in _FIELDS else f"{prefix}{dot}?"
