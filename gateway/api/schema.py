@@ -15,6 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from gateway.core.errors import BadRequest
 from gateway.core.types import Json
 
+MAX_ENTRIES = 10_000
+
 
 class _Open(BaseModel):
     model_config = ConfigDict(extra="allow", strict=True)
@@ -90,12 +92,32 @@ def parse_body(raw: bytes) -> dict[str, Json]:
     if not isinstance(data, dict):
         raise BadRequest("the body must be a JSON object", code="invalid_json")
     body = {name: value for name, value in data.items() if value is not None}
+    _check_size(body)
     try:
         checked = ChatBody.model_validate(body)
     except ValidationError as error:
         raise _bad_field(error) from None
     _check_together(checked, body)
     return body
+
+
+def _check_size(body: Mapping[str, Json]) -> None:
+    """Twenty megabytes of tiny messages would hold up everybody for seconds; no conversation needs so many."""
+    for name in ("messages", "tools"):
+        entries = body.get(name)
+        if isinstance(entries, list) and (len(entries) > MAX_ENTRIES or _inner(entries) > MAX_ENTRIES):
+            raise BadRequest(f"{name!r} holds more than {MAX_ENTRIES} entries", param=name, code="invalid_value")
+
+
+def _inner(entries: list[Json]) -> int:
+    """Content parts and tool calls of all messages together."""
+    return sum(
+        len(inner)
+        for entry in entries
+        if isinstance(entry, dict)
+        for inner in (entry.get("content"), entry.get("tool_calls"))
+        if isinstance(inner, list)
+    )
 
 
 def _bad_field(error: ValidationError) -> BadRequest:
