@@ -287,3 +287,16 @@ def test_a_full_queue_turns_private_requests_away_and_sends_them_nowhere_else(
         assert (turned_away.status_code, turned_away.json()["error"]["code"]) == (429, "queue_full")
         assert int(turned_away.headers["retry-after"]) >= 1
         assert outside.received == b""
+
+
+# ── What is left on the disk ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_no_word_of_these_requests_lies_in_any_file_of_the_gateway(gateway: Serving) -> None:
+    """Runs last: engine, cache, log and audit of this module's gateway have seen all of the above by now."""
+    for file in gateway.folder.rglob("*"):
+        if file.is_file() and file != gateway.config:
+            lines = file.read_bytes().splitlines()
+            text = b"\n".join(line for line in lines if b"curl -s" not in line)  # the banner's examples
+            for word in (b"DE89", b"Zq8vT1nB4k", b"square root", b"banca", b"friendly sentence"):
+                assert word not in text, file
