@@ -12,7 +12,7 @@ import re
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import anyio
@@ -158,7 +158,6 @@ class Pipeline:
                 return await self._replay(decision, chunks, trace, stack)
             trace.cache = "miss"
         way, spec, dropped, first, rest = await self._begin(request, decision, seen, trace, stack)
-        trace.way = way
         kept: list[Chunk] | None = [] if key is not None and way.backend == decision.backend else None
         pieces = self._relay(first, rest, kept, trace)
         await stack.enter_async_context(aclosing(pieces))
@@ -167,6 +166,9 @@ class Pipeline:
             stack.push_async_callback(self._remember, key, request.principal.tenant, kept, local, trace, turn)
         elif turn is not None:
             turn.done()  # another backend's answer is never stored: nobody need wait for it
+        if way.backend != decision.backend:
+            tried = ", ".join(f"{backend}: {result}" for backend, result in trace.tried[:-1])
+            decision = replace(decision, notice=f"{way.backend} answered instead of {decision.backend} ({tried})")
         return Reply(decision, way, spec, trace.cache, dropped, pieces)
 
     async def _begin(
@@ -185,11 +187,14 @@ class Pipeline:
                     spec, dropped, stream = self._local(request, decision)
                 else:
                     spec, dropped, stream = await self._remote(way, request, decision, seen, trace)
+                trace.way = way
                 await stack.enter_async_context(aclosing(stream))
                 if (first := await anext(stream, None)) is not None:
+                    trace.tried.append((way.backend, "answered"))
                     return way, spec, dropped, first, stream
                 raise BackendBroke(f"backend {way.backend!r} gave no answer")
             except GatewayError as error:
+                trace.tried.append((way.backend, error.code or type(error).__name__))
                 if isinstance(error, BackendError | LocalUnavailable):
                     self._parts.observer.backend_failed(way.backend, error)
                 if not self._moves_on(error):
@@ -227,11 +232,11 @@ class Pipeline:
         except Exception as error:
             raise EgressDenied("what would leave could not be scanned, so it stays") from error
         check(request, decision, backend=spec, outgoing=outgoing, scan=scan)
-        began, number = time.perf_counter(), trace.attempts + 1
+        began, number = time.perf_counter(), len(trace.tried) + 1
         receipt = await self._parts.audit.write(evidence.attempt(request, number, way, spec, outgoing, scan))
         trace.audit_ms += ms_since(began)
         released = release(request, decision, backend=spec, outgoing=outgoing, scan=scan, receipt=receipt)
-        trace.attempts = number
+        trace.attempts += spec.wire != "canned"  # a stand-in sends nothing
         return spec, outgoing.dropped, backend.stream(released)
 
     async def _relay(
@@ -251,7 +256,9 @@ class Pipeline:
             try:
                 pieces = await anext(rest, None)
             except BackendError as error:
-                self._parts.observer.backend_failed(trace.way.backend if trace.way else "", error)
+                backend, _ = trace.tried[-1]
+                trace.tried[-1] = (backend, error.code or type(error).__name__)
+                self._parts.observer.backend_failed(backend, error)
                 raise
         if trace.usage is None:
             trace.usage = trace.estimate()

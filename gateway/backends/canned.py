@@ -70,7 +70,7 @@ class CannedLocal:
     async def stream(self, request: Request, decision: Decision) -> AsyncGenerator[Pieces, None]:
         _refuse(request.body)
         text = (
-            "[canned] This stands in for the local model and understands nothing. The request stayed on this host: "
+            "[canned] This stands in for the local model and understands nothing. It was made on this host: "
             f"level {decision.level}, rule {decision.rule!r}, {len(request.messages)} message(s). "
             "Set up a local model to get real answers."
         )

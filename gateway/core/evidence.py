@@ -76,6 +76,7 @@ def ended(request: Request, outcome: Outcome) -> AuditRecord:
             "rule": outcome.rule,
             "cache": outcome.cache,
             "attempts": outcome.attempts,
+            "tried": [list(pair) for pair in outcome.tried],
             "prompt_tokens": outcome.prompt_tokens,
             "completion_tokens": outcome.completion_tokens,
             "first_ms": None if outcome.first_ms is None else round(outcome.first_ms, 2),

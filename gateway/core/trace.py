@@ -23,6 +23,8 @@ class Trace:
     assessment: Assessment | None = None
     cache: str = "off"
     attempts: int = 0
+    tried: list[tuple[str, str]] = field(default_factory=list)
+    """(backend, how it went) of every backend that was asked: 'answered', or the error's code."""
     characters: int = 0
     usage: Usage | None = None
     complete: bool = False
@@ -66,6 +68,7 @@ class Trace:
             cache=self.cache,
             kinds=tuple(sorted(kinds)),
             attempts=self.attempts,
+            tried=tuple(self.tried),
             prompt_tokens=usage.prompt_tokens if usage else 0,
             completion_tokens=usage.completion_tokens if usage else 0,
             detect_ms=self.detect_ms,

@@ -373,7 +373,9 @@ class Outcome:
     kinds: tuple[str, ...] = ()
     """Distinct kinds of finding, sorted."""
     attempts: int = 0
-    """How often something was sent off this host."""
+    """How often something was released to leave this host."""
+    tried: tuple[tuple[str, str], ...] = ()
+    """(backend, how it went) of every backend asked: 'answered', or the code of its error."""
     prompt_tokens: int = 0
     completion_tokens: int = 0
     detect_ms: float = 0.0

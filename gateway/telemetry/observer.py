@@ -30,7 +30,11 @@ class TelemetryObserver:
             self._metrics.backend_failed(backend, error)
             # By class and status: an upstream's words may be a user's.
             self._log.warning(
-                "backend_failed", backend=backend, error=type(error).__name__, status=getattr(error, "status", None)
+                "backend_failed",
+                backend=backend,
+                error=type(error).__name__,
+                code=getattr(error, "code", None),
+                status=getattr(error, "status", None),
             )
         except Exception:  # noqa: BLE001  as above
             self._metrics.observer_failed()
@@ -52,6 +56,7 @@ def facts(outcome: Outcome) -> dict[str, Any]:
         "cache": outcome.cache,
         "kinds": outcome.kinds,
         "attempts": outcome.attempts,
+        "tried": outcome.tried,
         "prompt_tokens": outcome.prompt_tokens,
         "completion_tokens": outcome.completion_tokens,
         "detect_ms": round(outcome.detect_ms, 3),

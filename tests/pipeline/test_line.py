@@ -50,6 +50,8 @@ async def test_attempts_are_numbered_from_one_in_their_order(lines: Lines) -> No
     attempts = [record.facts for record in line.audit.records if record.event == "attempt"]
     assert [(each["number"], each["backend"]) for each in attempts] == [(1, "large"), (2, "other")]
     assert line.outcome.attempts == 2
+    assert line.outcome.tried == (("large", "upstream_broke"), ("other", "answered"))
+    assert reply.decision.notice == "other answered instead of large (large: upstream_broke)"
     assert line.watcher.failures == [("large", "BackendBroke")]
 
 

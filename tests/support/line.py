@@ -118,7 +118,7 @@ class ScriptedLocal(_Scripted):
 
     def __init__(self, *scripts: Sequence[Step], pause: anyio.Event | None = None) -> None:
         super().__init__(*scripts, pause=pause)
-        self.spec = BackendSpec("local", Zone.LOCAL, "canned", "small", images=False, languages=frozenset({"en"}))
+        self.spec = BackendSpec("local", Zone.LOCAL, "openai", "small", images=False, languages=frozenset({"en"}))
 
     def stream(self, request: Request, decision: Decision) -> AsyncGenerator[Pieces, None]:
         return self._play()
@@ -136,7 +136,7 @@ class ScriptedRemote(_Scripted):
         adds: str = "",
     ) -> None:
         super().__init__(*scripts, pause=pause)
-        self.spec = BackendSpec(name, zone, "canned", f"{name}-model", host=f"{name}.example", digest=f"digest-{name}")
+        self.spec = BackendSpec(name, zone, "openai", f"{name}-model", host=f"{name}.example", digest=f"digest-{name}")
         self.sent: list[Released] = []
         self._adds = adds
 

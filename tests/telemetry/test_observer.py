@@ -41,6 +41,7 @@ def test_one_outcome_is_one_line_with_every_number(lines: Lines) -> None:
         "cache": "miss",
         "kinds": ["email"],
         "attempts": 1,
+        "tried": [],
         "prompt_tokens": 7,
         "completion_tokens": 9,
         "detect_ms": 0.123,
