@@ -10,12 +10,13 @@ import re
 import time
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from gateway.detect import numbers, phones, rules, words
 from gateway.detect.candidate import Candidate, Check, Confirmed
 from gateway.detect.gate import Gate, Open, Words, automaton, lowered
+from gateway.detect.hits import Hit
 from gateway.detect.reserved import Reserved
 from gateway.detect.rules import Rule, Rules
 from gateway.detect.views import PROBES
@@ -50,22 +51,6 @@ class Clock:
             raise DeadlineError
 
 
-@dataclass(frozen=True, slots=True)
-class Hit:
-    """A match without its text: all that is remembered of a string."""
-
-    kind: str
-    category: str
-    confidence: float
-    start: int
-    end: int
-    value: int
-    """Hash of the normalised value, salted per process."""
-    near: frozenset[str] = frozenset()
-    reserved: bool = False
-    view: str = "raw"
-
-
 def checks() -> dict[str, Check]:
     return {**numbers.checks(), **phones.checks(), **words.checks()}
 
@@ -94,6 +79,8 @@ class Pack:
         self._probes = dict(enumerate(PROBES, first))
         self._lists = dict(enumerate(packed.context, first + len(PROBES)))
         self._allowed: dict[str, re.Pattern[str]] = {}
+        self.reach = _BEFORE + 1 + max((len(word) for listed in packed.context.values() for word in listed), default=0)
+        """How far before a candidate a context word may begin, with the character that must not be a letter."""
         missing = {rule.check for rule in self._rules if rule.check} - self._checks.keys()
         if missing:
             raise ValueError(f"rules name unknown checks {sorted(missing)}")
@@ -108,7 +95,8 @@ class Pack:
         for low in range(0, max(len(text), 1), SLICE):
             clock.check()
             found = Found()
-            window = text[low : low + SLICE + OVERLAP] if len(text) > SLICE + OVERLAP else text
+            # The window reaches back as far as the words that say what a number is.
+            window = text[max(0, low - self.reach) : low + SLICE + OVERLAP] if len(text) > SLICE + OVERLAP else text
             fired = self.gate.fired(window)
             if fired:
                 found.probes.update(self._probes[number] for number in fired if number in self._probes)
@@ -202,7 +190,7 @@ class _Slice:
         self._lists = lists
         """Lists of context words that the gate has seen a word of."""
         self._places: dict[str, tuple[list[int], list[int]]] = {}
-        self._begin = max(0, low - _BEFORE - 1)
+        self._begin = max(0, low - pack.reach)
         """Where the lower-case copy begins: it reaches back as far as a context word may stand."""
         self._lower = ""
 
@@ -258,8 +246,8 @@ class _Slice:
         if name not in self._lists:
             return _NOWHERE
         if name not in self._places:
-            first, last = max(0, self._low - _BEFORE), min(self._end, self._high + _REACH)
-            words = self._pack.context(name).finditer(self._folded(), first - self._begin, last - self._begin)
+            last = min(self._end, self._high + _REACH)
+            words = self._pack.context(name).finditer(self._folded(), 0, last - self._begin)
             spans = [(match.start() + self._begin, match.end() + self._begin) for match in words]
             self._places[name] = ([start for start, _ in spans], [end for _, end in spans])
         return self._places[name]
@@ -277,33 +265,3 @@ def _group(rule: Rule, match: re.Match[str]) -> int:
     if rule.group is not None:
         return rule.group
     return next((number for number in range(1, len(match.groups()) + 1) if match[number]), 0)
-
-
-_WEIGHTS = {"secret": 3, "credentialed_url": 3, "identifier": 2, "financial": 2}
-
-
-def settle(hits: Sequence[Hit]) -> list[Hit]:
-    """One hit per place: the graver category, then the surer, then the plainer reading, then the longer."""
-    order = sorted(
-        hits,
-        key=lambda hit: (
-            -_WEIGHTS.get(hit.category, 1),
-            -hit.confidence,
-            hit.view != "raw",
-            hit.start - hit.end,
-            hit.start,
-        ),
-    )
-    kept: list[Hit] = []
-    starts: list[int] = []
-    for hit in order:
-        index = bisect_left(starts, hit.end)
-        if index and kept[index - 1].end > hit.start:
-            continue
-        starts.insert(index, hit.start)
-        kept.insert(index, hit)
-    return kept
-
-
-def moved(hit: Hit, start: int, end: int, view: str) -> Hit:
-    return replace(hit, start=start, end=end, view=view)

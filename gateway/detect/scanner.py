@@ -11,9 +11,10 @@ import anyio.lowlevel
 import anyio.to_thread
 
 from gateway.core.types import Finding, Json, Place, Scan, Unreadable
+from gateway.detect.hits import Hit, moved, settle
 from gateway.detect.joined import Joint, joints
 from gateway.detect.normalise import normalise
-from gateway.detect.pack import Clock, DeadlineError, Hit, Pack, moved, settle
+from gateway.detect.pack import Clock, DeadlineError, Pack
 from gateway.detect.views import build
 from gateway.detect.walk import Text, Walk, walk
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from math import log2
 
 from gateway.detect.candidate import Candidate, Check, Confirmed
+from gateway.detect.hits import DOUBTFUL
 
 _PLACEHOLDER = re.compile(
     r"(?i)^(?:[<\[{(%$#].*|x{3,}.*|\*{2,}.*|\.{2,}.*|.*\.\.\.$|_+|none|null|nil|true|false|undefined|required|optional|"
@@ -21,6 +22,8 @@ _PLACEHOLDER = re.compile(
 _CODE = re.compile(
     r"[({\[]|\$\{|->|=>|::|^[a-z_]+(?:\.[A-Za-z_]+)+$|^(?:os|process|self|config|settings|env|request)\."
 )
+_CREDENTIALS = re.compile(r"://[^\s/:]{0,128}:[^\s/@:]{0,128}\Z")
+"""What stands before the end of a password in a URL."""
 _WORD = re.compile(r"^[^\W\d_]+$")
 
 
@@ -38,7 +41,8 @@ def email(candidate: Candidate) -> Iterable[Confirmed]:
     if not local or code_repository or not (top.isalpha() or top.lower().startswith("xn--")):
         return ()
     start = candidate.end - len(host) - 1 - len(local)
-    return (Confirmed(start, candidate.end, f"{local}@{host}".lower(), candidate.confidence),)
+    in_url = _CREDENTIALS.search(candidate.text, max(0, start - 200), start)
+    return (Confirmed(start, candidate.end, f"{local}@{host}".lower(), DOUBTFUL if in_url else candidate.confidence),)
 
 
 def ip_address(candidate: Candidate) -> Iterable[Confirmed]:

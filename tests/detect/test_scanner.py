@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from gateway.core.types import Scan
 from gateway.detect import Scanner, rules
 from gateway.detect.candidate import Candidate, Confirmed
-from gateway.detect.pack import Hit, Pack, checks, gate_for, settle, ungated
+from gateway.detect.pack import Pack, checks, gate_for, ungated
 from gateway.detect.rules import Rules
 
 pytestmark = pytest.mark.anyio
@@ -267,34 +267,3 @@ def test_a_damaged_cache_is_compiled_again(cache_dir: Path, scanner: Scanner, tm
 def test_a_folder_that_cannot_be_written_costs_nothing_but_time(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     assert Scanner.load(cache_dir=tmp_path / "file").find_in_text(IBAN).findings[0].kind == "iban"
-
-
-# ── one finding per place ────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def hit(kind: str, category: str, confidence: float, start: int, end: int) -> Hit:
-    return Hit(kind, category, confidence, start, end, value=0)
-
-
-@given(
-    st.lists(
-        st.builds(
-            hit,
-            st.sampled_from(["phone", "iban", "key"]),
-            st.sampled_from(["contact", "financial", "secret"]),
-            st.sampled_from([0.5, 0.9, 1.0]),
-            st.integers(0, 30),
-            st.integers(31, 60),
-        ),
-        max_size=12,
-    )
-)
-def test_kept_hits_never_overlap_and_every_hit_is_kept_or_covered_by_one_as_grave(hits: list[Hit]) -> None:
-    gravity = {"contact": 1, "financial": 2, "secret": 3}
-    kept = settle(hits)
-    assert all(a.end <= b.start or b.end <= a.start for a in kept for b in kept if a is not b)
-    for lost in hits:
-        assert any(
-            one.start < lost.end and lost.start < one.end and gravity[one.category] >= gravity[lost.category]
-            for one in kept
-        )
