@@ -65,6 +65,8 @@ class Server(_Part):
     """Which name the answer's `model` field carries."""
     ping_s: float = Field(default=15, ge=0)
     """Seconds of silence on a stream before a comment line keeps proxies awake; 0 = never."""
+    write_timeout_s: float = Field(default=60, gt=0)
+    """A client that takes no byte of its answer for so long counts as gone."""
     max_in_flight: int = Field(default=512, ge=1)
     drain_s: float = Field(default=10, ge=0)
     """How long running requests may finish after a stop signal."""
@@ -109,6 +111,8 @@ class Local(_Part):
     """ISO codes the model answers well; unset = what the catalogue says of it."""
     start_wait_s: float = Field(default=60, ge=0)
     queue: int = Field(default=32, ge=1)
+    max_tokens: int = Field(default=1024, ge=1)
+    """The longest answer where the client sets no limit: small models do not always find an end."""
     system_prompt: str = "You are a helpful AI assistant."
 
     @field_validator("engine", mode="before")

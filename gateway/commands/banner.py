@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from gateway.core.types import Zone
 from gateway.settings import Settings
 from gateway.wiring import Gateway
+
+PRIVATE = "Extract the name and the card number as JSON: Maria Rossi paid with card 4111 1111 1111 1111."
+HARD = "Prove that the square root of 2 is irrational, then generalise to any prime."
 
 
 def banner(settings: Settings, gateway: Gateway, port: int) -> str:
@@ -16,12 +20,12 @@ def banner(settings: Settings, gateway: Gateway, port: int) -> str:
         f"slm-gateway listens on {url}/v1",
         f"  policy   {policy.name} ({gateway.places.policy})",
         f"  local    {_local(gateway)}",
-        *(f"  remote   {line}" for line in _remotes(gateway)),
+        *(f"  {line}" for line in _remotes(gateway)),
         f"  audit    {gateway.places.audit} (check it: gateway audit verify {gateway.places.audit})",
         "",
         "Try a private request, which stays, and a hard one, which goes out:",
-        _curl(url, key, "My card 4111 1111 1111 1111 was charged twice. Write one polite sentence to my bank."),
-        _curl(url, key, "Prove that the square root of 2 is irrational, then generalise to any prime."),
+        _curl(url, key, PRIVATE),
+        _curl(url, key, HARD),
         "  add -i to see x-gateway-zone and x-gateway-rule",
         "",
         "From Python:",
@@ -44,9 +48,13 @@ def _local(gateway: Gateway) -> str:
 
 
 def _remotes(gateway: Gateway) -> list[str]:
+    """Every place a request can go: an operator should see them all."""
     return [
-        f"{name}: A STAND-IN plays it (no key set): it says what would have been sent, and sends nothing"
-        for name in gateway.stand_ins
+        f"{spec.zone}  {spec.name}: A STAND-IN plays it (no key set): it says what would have been sent, sends nothing"
+        if spec.name in gateway.stand_ins
+        else f"{spec.zone}  {spec.name}: {spec.model} at {spec.host or spec.wire}"
+        for spec in gateway.policies.current().catalogue.backends
+        if spec.zone is not Zone.LOCAL
     ]
 
 

@@ -29,6 +29,8 @@ def run(args: argparse.Namespace) -> int:
     if trail is None or trail.decided is None:
         raise ConfigurationError(f"the audit log in {str(directory)!r} has no decision about request {args.request!r}")
     again, note = _again(trail.decided, directory, keys, settings)
+    attempts = [attempt["facts"] for attempt in trail.attempts]
+    outcome = trail.outcome["facts"] if trail.outcome else None
     told: dict[str, Json] = {
         "request_id": args.request,
         "time": trail.decided["ts"],
@@ -36,8 +38,10 @@ def run(args: argparse.Namespace) -> int:
         "again": again,
         "agrees": None if again is None else _agree(trail.decided["facts"]["decision"], again),
         "note": note,
-        "attempts": [attempt["facts"] for attempt in trail.attempts],
-        "outcome": trail.outcome["facts"] if trail.outcome else None,
+        "attempts": attempts,
+        "left": left(attempts, outcome),
+        "outcome": outcome,
+        "log": _verified(directory),
     }
     if args.json or not sys.stdout.isatty():
         print(json.dumps(told, indent=2))
@@ -93,6 +97,17 @@ def _tenant(pseudonym: str | None, keys: Path, settings: Settings) -> tuple[str,
     return found, ""
 
 
+def _verified(directory: Path) -> str:
+    """What is told is worth as much as the log it comes from."""
+    from gateway.audit.verify import verify
+
+    try:
+        result = verify(directory)
+    except ConfigurationError as error:
+        return f"NOT VERIFIED - {error}"
+    return str(result) if result.ok else f"DO NOT TRUST THIS - {result}"
+
+
 def _agree(decided: Mapping[str, Any], again: Mapping[str, Any]) -> bool:
     return all(decided[name] == again[name] for name in ("level", "zone", "backend", "rule", "refusal"))
 
@@ -102,12 +117,35 @@ def _lines(told: Mapping[str, Any]) -> list[str]:
     verdict = {True: "deciding again gives the same", False: "DECIDING AGAIN GIVES SOMETHING ELSE", None: told["note"]}
     lines = [
         f"{told['time']}  {told['request_id']}",
+        f"  left this host: {told['left']}",
         f"  {decided['level']} → {decided['zone']} ({decided['backend']}) by rule {decided['rule']}",
         *(f"  {reason}" for reason in decided["reasons"]),
-        *(f"  sent to {attempt['backend']} ({attempt['host']}), {attempt['zone']}" for attempt in told["attempts"]),
         f"  {verdict[told['agrees']]}",
         *([f"  {told['note']}"] if told["note"] and told["agrees"] is not None else []),
     ]
     if told["outcome"]:
-        lines.append(f"  ended: {told['outcome']['outcome']}")
-    return lines
+        lines.append(f"  ended: {told['outcome']['outcome']}, answered by {told['outcome']['backend']}")
+    return [*lines, f"  the log: {told['log']}"]
+
+
+_UNSENT = frozenset({"upstream_unreachable", "egress_denied"})
+"""How a backend's turn ended when not one byte went to it."""
+
+
+def left(attempts: Sequence[Mapping[str, Any]], outcome: Mapping[str, Any] | None) -> str:
+    """One sentence: did anything leave, where to, and what came of it."""
+    ended = dict(outcome.get("tried") or ()) if outcome else {}
+    told = [_way(attempt, ended.get(attempt["backend"], "not known")) for attempt in attempts]
+    if not told:
+        return "no"
+    gone = any(attempt["wire"] != "canned" and ended.get(attempt["backend"]) not in _UNSENT for attempt in attempts)
+    return f"{'yes' if gone else 'no'} - {'; '.join(told)}"
+
+
+def _way(attempt: Mapping[str, Any], ended: str) -> str:
+    name = f"{attempt['backend']} ({attempt['host'] or attempt['zone']}, zone {attempt['zone']})"
+    if attempt["wire"] == "canned":
+        return f"a stand-in played {name}: nothing was sent"
+    if ended in _UNSENT:
+        return f"{name} was not reached: nothing was sent"
+    return f"sent to {name}: {ended}"

@@ -12,7 +12,7 @@ import anyio
 import orjson
 from anyio.abc import TaskStatus
 
-from gateway.core.errors import BackendBroke, ConfigurationError, ContextTooLong, GatewayError, QueueFull
+from gateway.core.errors import BackendBroke, ConfigurationError, ContextTooLong, GatewayError
 from gateway.core.types import BackendSpec, Chunk, Decision, Pieces, Request, Usage, Zone
 from gateway.engine.ask import HONOURED, parse_ask
 from gateway.engine.catalogue import ModelFile
@@ -20,7 +20,8 @@ from gateway.engine.frames import Frame
 from gateway.engine.hosting import Host, ProcessHost, ThreadHost
 from gateway.engine.machine import physical_cores
 from gateway.engine.messages import SYSTEM_PROMPT, Message, plain_messages
-from gateway.engine.supervisor import State, Status, Supervisor, WorkerLost
+from gateway.engine.supervisor import State, Status, Supervisor, Unread, WorkerLost
+from gateway.engine.turns import Turn, Turns
 from gateway.engine.worker import KINDS
 
 CHARACTERS_PER_TOKEN = 256
@@ -41,25 +42,27 @@ class LocalEngine:
         isolation: Literal["process", "thread"] = "process",
         start_wait_s: float = 60,
         queue: int = 32,
+        share: int | None = None,
         languages: Iterable[str] | None = None,
         name: str = "local",
         system_prompt: str = SYSTEM_PROMPT,
+        max_tokens: int | None = None,
         changed: Callable[[Status], None] | None = None,
     ) -> None:
+        """`queue` requests may wait, of one tenant only `share` where that is set."""
         if model.context and context > model.context:
             raise ConfigurationError(f"local.context is {context}, but {model.id!r} was trained for {model.context}")
         if context < 16:
             raise ConfigurationError(f"local.context is {context}; it must be at least 16")
         self._start_wait_s = start_wait_s
-        self._queue = queue
         self._system_prompt = system_prompt
-        self._turn = anyio.Semaphore(1, max_value=1)
-        self._waiting = 0
+        self._turns = Turns(queue, share=queue if share is None else share)
         load = {
             "path": str(model.path),
             "sha256": model.sha256,
             "context": context,
             "threads": threads or physical_cores(),
+            "max_tokens": max_tokens,
         }
         host: Callable[[], Host] = ProcessHost if isolation == "process" else ThreadHost
         self._supervisor = Supervisor(load, host, changed=changed)
@@ -99,8 +102,8 @@ class LocalEngine:
 
     @property
     def waiting(self) -> int:
-        """Requests taken and not ended, the one being answered included."""
-        return self._waiting
+        """Requests that the model has before it, the one being answered included."""
+        return self._turns.taken
 
     async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
         """Load the model and keep it loaded until cancelled. Returns early only when it can never be loaded."""
@@ -113,22 +116,17 @@ class LocalEngine:
             "messages": self._plain(request.messages),
             "ask": asdict(parse_ask(request.body)),
         }
-        if self._waiting > self._queue:
-            raise QueueFull(f"{self._queue} requests already wait for the local model")
-        self._waiting += 1
+        turn = self._turns.enter(request.principal.tenant)
         try:
             until = anyio.current_time() + self._start_wait_s
             # Before the turn, so that those further back are told in time as well that nothing is loaded.
             await self._ready(until)
-            await self._turn.acquire()
-            try:
-                async with aclosing(self._answer(frame, until)) as answer:
-                    async for pieces in answer:
-                        yield pieces
-            finally:
-                self._turn.release()
+            await turn.wait()
+            async with aclosing(self._answer(frame, until, turn)) as answer:
+                async for pieces in answer:
+                    yield pieces
         finally:
-            self._waiting -= 1
+            turn.end()
 
     async def count_tokens(self, messages: Sequence[Mapping[str, Any]]) -> int:
         """Tokens of these messages under the model's own template."""
@@ -153,12 +151,15 @@ class LocalEngine:
     async def _ready(self, until: float) -> None:
         await self._supervisor.ready(max(0.0, until - anyio.current_time()))
 
-    async def _answer(self, frame: Frame, until: float) -> AsyncGenerator[Pieces, None]:
-        """Send it; once more if the worker died before it had said anything."""
+    async def _answer(self, frame: Frame, until: float, turn: Turn) -> AsyncGenerator[Pieces, None]:
+        """Send it; once more if the worker died before it had said anything.
+
+        The turn ends with the worker's last frame, which may be long before a slow client has taken the first.
+        """
         for last in (False, True):
             # A restart takes a second or two: who came early and waited long is not turned away for it.
             await self._ready(max(until, anyio.current_time() + min(5.0, self._start_wait_s)))
-            exchange = self._supervisor.send(frame)
+            exchange = self._supervisor.send(frame, ended=turn.end)
             begun = False
             try:
                 while True:
@@ -170,6 +171,8 @@ class LocalEngine:
             except WorkerLost as lost:
                 if begun or last:
                     raise BackendBroke("the local model broke off") from lost
+            except Unread:
+                raise BackendBroke("the answer was given up: the client does not read it") from None
             finally:
                 self._supervisor.close(exchange)
 

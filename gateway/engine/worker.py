@@ -40,6 +40,7 @@ class Worker:
         self._current: int | None = None
         self._llama: Llama | None = None
         self._template: ChatTemplate | None = None
+        self._answer_limit = 0
         self._stopped = False
 
     # Called by the reader
@@ -108,6 +109,7 @@ class Worker:
         llama = Llama(path, context=frame["context"], threads=frame["threads"], stopped=lambda: self._stopped)
         with self._lock:
             self._llama = llama
+        self._answer_limit = frame.get("max_tokens") or llama.n_context
         self._template = ChatTemplate(llama.template, bos=llama.bos, eos=llama.eos, control_texts=llama.control_texts())
 
     def _serve(self, frame: Frame) -> None:
@@ -173,7 +175,8 @@ class Worker:
         for choice in range(ask.n):
             # A seed promises the same answer again, and a prompt computed in other pieces rounds differently.
             llama.prompt(prompt, reuse=ask.seed is None or choice > 0)
-            for step in answer(llama, ask, prompt, seed=seed + choice, grammar=grammar):
+            steps = answer(llama, ask, prompt, seed=seed + choice, grammar=grammar, default_limit=self._answer_limit)
+            for step in steps:
                 if self._is_cancelled(request):
                     return
                 entries = step.logprobs if ask.logprobs else None

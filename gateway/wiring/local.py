@@ -35,6 +35,7 @@ def build_local(settings: Settings, folder: Path, log: Any) -> LocalBackend | No
         queue=local.queue,
         languages=local.languages,
         system_prompt=local.system_prompt,
+        max_tokens=local.max_tokens,
         changed=partial(_tell, log),
     )
 
