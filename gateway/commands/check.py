@@ -1,4 +1,4 @@
-"""`gateway check POLICY`: is it valid, can every permit be reached, and do its cases come out as written."""
+"""`gateway check POLICY`: is it valid, can every rule apply, and do its cases come out as written."""
 
 from __future__ import annotations
 
@@ -6,35 +6,47 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
 
 from gateway.commands.situation import scanner, situation
 from gateway.core.errors import ConfigurationError
 
+if TYPE_CHECKING:
+    from gateway.policy.check import Report
+
 
 def run(args: argparse.Namespace) -> int:
     from gateway.policy.cases import CATALOGUE
     from gateway.policy.check import check_policy
+    from gateway.wiring import find_policy
+    from gateway.wiring.policies import vocabulary
 
     args.policy = None
     here = situation(args)
-    # Cases name the backends of the test catalogue unless a configuration says which ones there are.
+    # Cases name the backends of the test catalogue unless a configuration is named that says which ones there are.
     specs = here.specs if args.config else CATALOGUE
-    detector = scanner(here)
-    report = check_policy(args.file, specs, kinds=detector.kinds)
+    file = args.file if args.file.is_file() else find_policy(args.file, Path.cwd())
+    report = check_policy(file, specs, vocabulary())
     if report.errors:
-        raise ConfigurationError(_sentence(args.file, report.errors))
-    for text in report.warnings:
-        print(f"warning: {text}")
-    for text in report.unreachable:
-        print(f"unreachable: {text}")
-    cases = args.cases or args.file.with_suffix(".cases.yaml")
-    failed = anyio.run(_run_cases, args.file, cases, detector, specs) if _wanted(args, cases) else 0
+        raise ConfigurationError(_sentence(file, report.errors))
+    _tell(report)
+    cases = args.cases or file.with_suffix(".cases.yaml")
+    failed = anyio.run(_run_cases, file, cases, scanner(here), specs) if _wanted(args, cases) else 0
     ok = report.ok and not failed
-    print(f"{args.file}: {'ok' if ok else 'not ok'}")
+    print(f"{file}: {'ok' if ok else 'not ok'}")
     return 0 if ok else 1
+
+
+def _tell(report: Report) -> None:
+    for heading, sentences in (
+        ("warning", report.warnings),
+        ("unreachable", report.unreachable),
+        ("never applies", report.never),
+    ):
+        for text in sentences:
+            print(f"{heading}: {text}")
 
 
 def _wanted(args: argparse.Namespace, cases: Path) -> bool:

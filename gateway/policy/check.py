@@ -1,13 +1,14 @@
-"""Reads a policy the way a careful colleague would: mistakes, permits that no request can reach, doubtful spots."""
+"""Reads a policy as a careful colleague would: mistakes, permits out of reach, rules that never apply, doubts."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from gateway.core.types import CATEGORIES, BackendSpec, Zone
+from gateway.core.types import BackendSpec, Zone
 from gateway.policy import schema
+from gateway.policy.doubts import ANY, Vocabulary, doubts
 from gateway.policy.load import read_file, read_policy
 
 
@@ -19,27 +20,34 @@ class Report:
     """It loads and may not mean what its author thinks."""
     unreachable: tuple[str, ...] = ()
     """Permits that let nothing out, whatever is asked."""
+    never: tuple[str, ...] = ()
+    """Parts of forbids and levels that keep nothing in, whatever is found."""
 
     @property
     def ok(self) -> bool:
-        return not self.errors and not self.unreachable
+        return not (self.errors or self.unreachable or self.never)
 
 
-def check_policy(path: Path, backends: Sequence[BackendSpec], kinds: Collection[str] = ()) -> Report:
-    """`kinds`, where given, are all that the detectors can find: other words are probably misspelt."""
+def check_policy(path: Path, backends: Sequence[BackendSpec], vocabulary: Vocabulary = ANY) -> Report:
+    """`vocabulary`, where given, is all that the detectors can say: a rule on other words never applies."""
     file, wrong = read_file(path)
     if file is None:
         return Report(errors=tuple(wrong))
     policy, wrong = read_policy(path, backends)
     if policy is None:
         return Report(errors=tuple(wrong))
-    warnings = [*policy.warnings, *(f"{path}: {text}" for text in _doubtful(file, backends, kinds))]
+    found = doubts(file, vocabulary)
+    warnings = (*policy.warnings, *_doubtful(file, backends), *found.warnings)
     unreachable = [
         f"{path}: permit {permit.name!r}: {why}"
         for permit in file.permit
         if (why := next(_unreachable(permit, file.forbid, backends), None)) is not None
     ]
-    return Report(warnings=tuple(warnings), unreachable=tuple(unreachable))
+    return Report(
+        warnings=tuple(f"{path}: {text}" for text in warnings),
+        unreachable=tuple(unreachable),
+        never=tuple(f"{path}: {text}" for text in found.never),
+    )
 
 
 def _unreachable(
@@ -76,7 +84,7 @@ def _always(forbid: schema.Forbid) -> bool:
     return not given
 
 
-def _doubtful(file: schema.PolicyFile, backends: Sequence[BackendSpec], kinds: Collection[str]) -> Iterator[str]:
+def _doubtful(file: schema.PolicyFile, backends: Sequence[BackendSpec]) -> Iterator[str]:
     zones = {spec.zone for spec in backends}
     for permit in file.permit:
         zone = _zone(permit.zone)
@@ -89,33 +97,6 @@ def _doubtful(file: schema.PolicyFile, backends: Sequence[BackendSpec], kinds: C
             yield f"permit {permit.name!r}: there is no backend of zone {permit.zone} yet"
     if file.allow is not None and file.allow.reserved is True:
         yield "allow.reserved: every documentation example passes, also of kinds that are added later"
-    if kinds:
-        known = {*kinds, *CATEGORIES}
-        for where, word in _words(file):
-            if word not in known:
-                yield f"{where}: no detector finds {word!r}; correct its spelling or remove it"
-
-
-def _words(file: schema.PolicyFile) -> Iterator[tuple[str, str]]:
-    """Every kind the file mentions, with the place."""
-    for permit in file.permit:
-        found = permit.when.kinds
-        of = permit.when.distinct.of if permit.when.distinct is not None else []
-        listed = [*((found.within or []) + (found.none_of or []) if found is not None else []), *of]
-        yield from ((f"permit {permit.name!r}", word) for word in listed)
-    for forbid in file.forbid:
-        kinds = forbid.when.kinds
-        of = forbid.when.distinct.of if forbid.when.distinct is not None else []
-        named = [] if kinds is None else kinds if isinstance(kinds, list) else kinds.any_of
-        yield from ((f"forbid {forbid.name!r}", word) for word in [*named, *of])
-    for name, entry in file.levels.items():
-        if isinstance(entry, str):
-            yield "levels", name
-        else:
-            of = entry.when.distinct.of if entry.when.distinct is not None else []
-            yield from ((f"levels {name!r}", word) for word in [*(entry.when.kinds or []), *of])
-    if file.allow is not None and isinstance(file.allow.reserved, list):
-        yield from (("allow.reserved", word) for word in file.allow.reserved)
 
 
 def _zone(word: str) -> Zone:

@@ -34,13 +34,19 @@ def read(path: Path) -> Json:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         place = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)
-        raise ConfigurationError(f"{place}: {error.problem or error.context}") from error
+        raise ConfigurationError(f"{place}: {_problem(error)}") from error
     except yaml.YAMLError as error:
         raise ConfigurationError(
             f"{path}: holds a character that YAML does not allow; save it as plain text"
         ) from error
     except RecursionError as error:
         raise ConfigurationError(f"{path}: nested too deeply; write it flat") from error
+
+
+def _problem(error: yaml.MarkedYAMLError) -> str:
+    if error.problem is not None and "'\\t'" in error.problem:  # PyYAML shows the character it tripped over
+        return "a tab stands here; indent with spaces, not tabs"
+    return error.problem or error.context or "not YAML"
 
 
 class _Loader(yaml.SafeLoader):

@@ -19,7 +19,7 @@ from gateway.core.types import Allowed, Assessment, BackendSpec, Decision, Reque
 from gateway.policy.facts import Catalogue, Facts, facts_from, whole_needs
 from gateway.policy.levels import Levels
 from gateway.policy.rules import DEFAULT_RULE, Forbid, Permit, preferred
-from gateway.policy.stay import stay, unmet
+from gateway.policy.stay import Stay, kept, stay, unmet
 
 
 @dataclass(slots=True, eq=False)
@@ -42,6 +42,7 @@ class CompiledPolicy:
     """refuse or local: whether a LOCAL answer may go on when the `decided` record cannot be written."""
     description: str = ""
     warnings: tuple[str, ...] = ()
+    """What may not mean what its author thinks, in the policy's own words."""
 
     def decide(self, request: Request, assessment: Assessment) -> Decision:
         facts = facts_from(request, assessment, self.levels, self.catalogue)
@@ -57,7 +58,7 @@ class CompiledPolicy:
         reasons.extend(text for beyond, text in lacking if beyond > zone)
         winners = [permit for permit in held if permit.zone >= zone]
         if all(permit.fallback for permit in winners):
-            here = stay(facts, self.floor, self.name)
+            here = self._here(facts, held)
             if here.refusal is None and here.notice is None:
                 ways.append(Allowed(here.backend, Zone.LOCAL, ways[0].rule))
         return self._decision(facts, ways, reasons, cacheable=all(permit.cache for permit in winners))
@@ -128,13 +129,16 @@ class CompiledPolicy:
         if facts.named is not None and self._refuses_wish(facts, held, limit):
             here = unmet(self.catalogue.local[0].name, facts.named.name, self.name)
         else:
-            here = stay(facts, self.floor, self.name)
+            here = self._here(facts, held)
         if here.why is not None:
             reasons.append(here.why)
         decision = self._decision(facts, [Allowed(here.backend, Zone.LOCAL, DEFAULT_RULE)], reasons, cacheable=True)
         if here.refusal is not None:
             return replace(decision, refusal=here.refusal, refusal_detail=here.detail, allowed=())
         return decision if here.notice is None else replace(decision, notice=here.notice)
+
+    def _here(self, facts: Facts, held: Sequence[Permit]) -> Stay:
+        return stay(facts, self.floor, lambda: kept(facts, self.name, self.forbids, permitted=bool(held)))
 
     def _decision(self, facts: Facts, ways: Sequence[Allowed], reasons: Sequence[str], *, cacheable: bool) -> Decision:
         best = ways[0]

@@ -14,22 +14,29 @@ from gateway.core.errors import ConfigurationError
 from gateway.core.types import BackendSpec, Zone
 from gateway.policy import document, mistakes, selectors
 from gateway.policy.assemble import assemble
+from gateway.policy.doubts import ANY, Vocabulary, doubts
 from gateway.policy.evaluate import CompiledPolicy
 from gateway.policy.facts import Catalogue
 from gateway.policy.rules import DEFAULT_RULE
 from gateway.policy.schema import PolicyFile
 
 
-def load_policy(path: Path, backends: Sequence[BackendSpec]) -> CompiledPolicy:
-    """Compile the file against the catalogue. Raises ConfigurationError with the first mistake."""
-    policy, wrong = read_policy(path, backends)
+def load_policy(path: Path, backends: Sequence[BackendSpec], vocabulary: Vocabulary = ANY) -> CompiledPolicy:
+    """Compile the file against the catalogue. Raises ConfigurationError with the first mistake.
+
+    A word that no detector of `vocabulary` says is no mistake but a warning: a policy may be older or newer than the
+    detectors, and a gateway that does not start protects nobody.
+    """
+    policy, wrong = read_policy(path, backends, vocabulary)
     if policy is None:
         more = f" (and {len(wrong) - 1} more; see `gateway check {path}`)" if len(wrong) > 1 else ""
         raise ConfigurationError(wrong[0] + more)
     return policy
 
 
-def read_policy(path: Path, backends: Sequence[BackendSpec]) -> tuple[CompiledPolicy | None, list[str]]:
+def read_policy(
+    path: Path, backends: Sequence[BackendSpec], vocabulary: Vocabulary = ANY
+) -> tuple[CompiledPolicy | None, list[str]]:
     """The compiled policy, or None and every mistake in it."""
     file, wrong = read_file(path)
     if file is None:
@@ -38,7 +45,8 @@ def read_policy(path: Path, backends: Sequence[BackendSpec]) -> tuple[CompiledPo
     wrong = [f"{path}: {text}" for text in (*_names(file), *_backends(file, catalogue), *selectors.empty(file))]
     if wrong:
         return None, wrong
-    warnings = tuple(f"{path}: {text}" for text in _unknown_backends(file, catalogue))
+    found = doubts(file, vocabulary)
+    warnings = (*_unknown_backends(file, catalogue), *found.never, *found.warnings)
     return assemble(file, catalogue, digest(file), warnings), []
 
 

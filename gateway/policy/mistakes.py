@@ -14,6 +14,12 @@ from gateway.core.types import Json
 _TAGS = frozenset({"list", "object", "word", "true"})
 """Names of union members, which pydantic puts into a path and which no file contains."""
 
+# What a file needs at least, said instead of pydantic's words about types.
+_MINIMUM: Mapping[str, str] = MappingProxyType({
+    "PolicyFile": "a policy needs name, and permit for what may leave (see policies/README.md)",
+    "CaseFile": "a cases file needs cases, a list (see policies/README.md)",
+})  # fmt: skip
+
 _LOWER_IN_PERMIT = (
     "a permit bounds what was found from above only, or one finding more could open it; "
     "say {instead} here, or write a forbid"
@@ -56,6 +62,9 @@ WAYS_OUT: Mapping[tuple[str, ...], str] = MappingProxyType({
 
 def sentences(path: Path, error: ValidationError, document: Json) -> list[str]:
     """One sentence per mistake, those with a way out of their own first."""
+    if error.title in _MINIMUM and not isinstance(document, dict):
+        what = "the file is empty" if document is None else "the file does not consist of `field: value` lines"
+        return [f"{path}: {what}; {_MINIMUM[error.title]}"]
     details = error.errors(include_url=False, include_context=False)
     # `at_least` where `at_most` belongs is one mistake, not also a missing `at_most`.
     mistaken = {detail["loc"][:-1] for detail in details if detail["type"] == "extra_forbidden"}

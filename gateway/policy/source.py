@@ -12,6 +12,7 @@ import anyio.to_thread
 
 from gateway.core.errors import ConfigurationError
 from gateway.core.types import BackendSpec
+from gateway.policy.doubts import ANY, Vocabulary
 from gateway.policy.evaluate import CompiledPolicy
 from gateway.policy.load import load_policy
 
@@ -24,13 +25,14 @@ _Stamp = tuple[int, int, int]
 class FilePolicySource:
     """Raises ConfigurationError when the first load fails; from then on every failure keeps the old policy."""
 
-    def __init__(self, path: Path, backends: Sequence[BackendSpec]) -> None:
+    def __init__(self, path: Path, backends: Sequence[BackendSpec], vocabulary: Vocabulary = ANY) -> None:
         self.path = path
         self.error: str | None = None
         """What is wrong with the file on disk, while an older policy is in force."""
         self._backends = tuple(backends)
+        self._vocabulary = vocabulary
         self._stamp = self._read_stamp()
-        self._policy = load_policy(path, self._backends)
+        self._policy = load_policy(path, self._backends, vocabulary)
         self.loaded_at = time.time()  # a date to show, not a duration
 
     def current(self) -> CompiledPolicy:
@@ -45,7 +47,7 @@ class FilePolicySource:
         # The stamp is taken before reading: a write in between shows up as one more change.
         self._stamp = self._read_stamp()
         try:
-            policy = load_policy(self.path, self._backends)
+            policy = load_policy(self.path, self._backends, self._vocabulary)
         except ConfigurationError as error:
             self.error = str(error)
             return False

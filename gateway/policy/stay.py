@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from gateway.core.types import Needs
 from gateway.policy.facts import Facts, whole_needs
+from gateway.policy.rules import Forbid
+
+_SHOWN = 5
+"""Kinds named in a message."""
 
 _CONTENT = frozenset({"image", "audio", "file"})
 _UNKNOWN_PART = "unknown_part"
@@ -22,8 +27,8 @@ class Stay:
     """The refusal or notice as a reason."""
 
 
-def stay(facts: Facts, floor: str, policy: str) -> Stay:
-    """How the first local backend that can will answer.
+def stay(facts: Facts, floor: str, kept: Callable[[], str]) -> Stay:
+    """How the first local backend that can will answer. `kept` says why it stays, should it be refused.
 
     1. none can do what the request needs: refused, the need named
     2. one can and speaks the language, or the language is not known: answered
@@ -33,11 +38,27 @@ def stay(facts: Facts, floor: str, policy: str) -> Stay:
     needs = whole_needs(facts.assessment)
     able = [spec for spec in local if spec.can(needs) is None]
     if not able or any(part.reason == _UNKNOWN_PART for part in facts.assessment.unreadable):
-        return _incapable(local[0].name, local[0].can(needs) or _UNKNOWN_PART, needs, policy)
+        return _incapable(local[0].name, local[0].can(needs) or _UNKNOWN_PART, needs, kept())
     for spec in able:
         if spec.speaks(facts.language):
             return Stay(spec.name)
-    return _unfit(able[0].name, facts.language or "", floor)
+    return _unfit(able[0].name, facts.language or "", floor, kept)
+
+
+def kept(facts: Facts, policy: str, forbids: Sequence[Forbid], permitted: bool) -> str:
+    """Why the request stays on this host, for whoever is refused: rules and kinds, never text."""
+    if facts.request.local_only:
+        return "it asked to be answered locally"
+    kinds = sorted(facts.kinds)
+    found = [*kinds[:_SHOWN], *(["others"] if len(kinds) > _SHOWN else [])]
+    unread = sorted({part.reason for part in facts.assessment.unreadable})
+    because = [f"found in it: {', '.join(found)}"] if found else []
+    because += [f"not readable: {', '.join(unread)}"] if unread else []
+    because += [f"forbid {forbid.name!r}" for forbid in forbids if forbid.holds(facts)]
+    if permitted:
+        because.append("no backend that it may go to can serve it")
+    why = "; ".join(because) or f"no permit lets a request of level {facts.level} out"
+    return f"policy {policy!r} keeps it on this host ({why})"
 
 
 def unmet(local: str, wish: str, policy: str) -> Stay:
@@ -46,25 +67,25 @@ def unmet(local: str, wish: str, policy: str) -> Stay:
     return Stay(local, "model_not_permitted", detail, why=f"backend {wish!r} was asked for and is not permitted")
 
 
-def _incapable(name: str, lack: str, needs: Needs, policy: str) -> Stay:
+def _incapable(name: str, lack: str, needs: Needs, why: str) -> Stay:
     """`lack` in the words of `BackendSpec.can`: a kind of content, a parameter, or the context."""
-    kept = f"and policy {policy!r} keeps this request on this host"
     if lack in _CONTENT or lack == _UNKNOWN_PART:
         what = "content of an unknown type" if lack == _UNKNOWN_PART else f"{lack} content"
-        code, detail = "unsupported_content", f"{what} cannot be read by the local model {name!r}, {kept}"
+        code, detail = "unsupported_content", f"{what} cannot be read by the local model {name!r}, and {why}"
     elif lack == "context":
         code = "context_length_exceeded"
-        detail = f"about {needs.context} tokens are more than the local model {name!r} holds, {kept}"
+        detail = f"about {needs.context} tokens are more than the local model {name!r} holds, and {why}"
     else:
-        code, detail = "unsupported_parameter", f"{lack} is not supported by the local model {name!r}, {kept}"
+        code, detail = "unsupported_parameter", f"{lack} cannot be served by the local model {name!r}, and {why}"
     return Stay(name, code, detail, why=f"local model {name!r} cannot serve it: {lack.replace('_', ' ')}")
 
 
-def _unfit(name: str, language: str, floor: str) -> Stay:
+def _unfit(name: str, language: str, floor: str, kept: Callable[[], str]) -> Stay:
     lack = f"local model {name!r} does not speak {language!r}"
     if floor == "notice":
         return Stay(name, notice=f"answered by local model {name!r}, which does not speak {language!r}", why=lack)
     detail = (
-        f"this request must stay on this host and the {lack}; install a better local model with `gateway models pull`"
+        f"this request must stay: {kept()}, and the {lack}; "
+        "the operator can install a better local model with `gateway models pull`"
     )
     return Stay(name, "local_model_unfit", detail, why=lack)

@@ -30,7 +30,7 @@ from gateway.wiring.edge import build_app
 from gateway.wiring.local import build_local, local_spec
 from gateway.wiring.measures import build_metrics
 from gateway.wiring.places import Places, places, secret
-from gateway.wiring.policies import PolicyChanges, keep_policy
+from gateway.wiring.policies import PolicyChanges, keep_policy, vocabulary, warn
 from gateway.wiring.readiness import build_health
 from gateway.wiring.records import facts, started, stopped
 from gateway.wiring.warming import Warming
@@ -60,7 +60,7 @@ async def open_gateway(settings: Settings, folder: Path) -> AsyncGenerator[Gatew
                 stack.push_async_callback(close)
         local = build_local(settings, folder, log)
         specs = [local_spec(local), *(backend.spec for backend in remotes.backends.values())]
-        policies = FilePolicySource(where.policy, specs)
+        policies = FilePolicySource(where.policy, specs, vocabulary())
         detector = Scanner.load(cache_dir=where.packs, deadline_ms=settings.detect.deadline_ms)
         audit = JsonlAudit.open(where.audit, where.keys, segment_mb=settings.audit.segment_mb)
         stack.push_async_callback(audit.aclose)
@@ -88,6 +88,7 @@ async def open_gateway(settings: Settings, folder: Path) -> AsyncGenerator[Gatew
         health = build_health(policies, audit, cache, local, [*remotes.backends.values()], remotes.stand_ins, warming)
         app = build_app(settings, pipeline, specs, metrics, health, log)
         await _begin(audit, specs, policies, detector, where)
+        warn(log, policies.current())
         async with anyio.create_task_group() as tasks:
             changes = PolicyChanges(policies, audit, metrics, where.audit / "policies", tasks, log)
             if settings.policy.watch_s:

@@ -14,11 +14,29 @@ import anyio.to_thread
 from gateway.audit.jsonl import JsonlAudit
 from gateway.core.errors import AuditUnavailable, ConfigurationError
 from gateway.core.types import AuditRecord, Json
+from gateway.detect import rules as detectors
+from gateway.policy.doubts import Vocabulary
 from gateway.policy.evaluate import CompiledPolicy
 from gateway.policy.load import load_policy
 from gateway.policy.source import FilePolicySource
 from gateway.telemetry import Metrics
 from gateway.wiring.measures import rules
+
+
+def vocabulary() -> Vocabulary:
+    """Every word that the shipped detectors can say."""
+    shipped = detectors.load()
+    return Vocabulary(
+        kinds=frozenset(rule.kind for rule in shipped.rules),
+        categories=frozenset(rule.category for rule in shipped.rules),
+        contexts=frozenset(shipped.context),
+    )
+
+
+def warn(log: Any, policy: CompiledPolicy) -> None:
+    """Say what may not mean what its author thinks: nobody reads `gateway check` while a file is reloaded."""
+    for problem in policy.warnings:
+        log.warning("policy_warning", policy=policy.name, problem=problem)
 
 
 def keep_policy(directory: Path, policy: CompiledPolicy, source: Path) -> bool:
@@ -77,6 +95,7 @@ class PolicyChanges:
         if error is None:
             self._metrics.know(rules=rules(policy))
             self._log.info("policy_loaded", policy=policy.name, digest=digest)
+            warn(self._log, policy)
         else:
             facts["error_digest"] = hashlib.sha256(error.encode()).hexdigest()
             self._log.error("policy_refused", problem=error, digest_in_force=digest)

@@ -13,6 +13,9 @@ from gateway.core.types import Json, Zone
 from gateway.policy.source import FilePolicySource
 from gateway.wiring.warming import Warming
 
+_SHOWN = 20
+"""Sentences about a policy; `gateway check` has the others."""
+
 
 def build_health(
     policies: FilePolicySource,
@@ -40,6 +43,8 @@ def _policy_state(policies: FilePolicySource) -> dict[str, Json]:
     """A broken file keeps the old policy in force: worth a warning, no reason to take the replica out."""
     policy = policies.current()
     state: dict[str, Json] = {"name": policy.name, "digest": policy.digest}
+    if policy.warnings:
+        state["warnings"] = {"count": len(policy.warnings), "sentences": list(policy.warnings[:_SHOWN])}
     return {**state, "warning": policies.error} if policies.error else state
 
 

@@ -141,6 +141,20 @@ def test_a_permit_that_nothing_can_reach_is_exit_code_1(tmp_path: Path) -> None:
     assert "a policy without cases is a guess" in result.out
 
 
+def test_a_rule_that_never_applies_is_exit_code_1(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text("name: mine\nforbid: [{name: in, zone: remote, when: {kinds: [e-mail]}}]\n")
+    result = call(tmp_path, "check", "mine.yaml")
+    assert result.code == 1
+    assert "never applies: mine.yaml: forbid 'in': no detector finds kind 'e-mail'; did you mean 'email'?" in result.out
+    assert result.out.endswith("mine.yaml: not ok\n")
+
+
+@pytest.mark.parametrize("name", ["default.yaml", "policies/strict.yaml"])
+def test_a_shipped_policy_is_checked_by_its_name_from_anywhere(tmp_path: Path, name: str) -> None:
+    result = call(tmp_path, "check", name)
+    assert (result.code, "cases pass" in result.out) == (0, True)
+
+
 @pytest.mark.parametrize(
     ("content", "says"),
     [("nam: x\n", "nam"), ("permit: [", "1:10"), ("name: x\npermit: [{name: a, zone: mars}]\n", "zone")],

@@ -8,12 +8,13 @@ import pytest
 
 from gateway.policy.cases import CATALOGUE
 from gateway.policy.check import Report, check_policy
+from gateway.policy.doubts import ANY, Vocabulary
 
 
-def check(tmp_path: Path, text: str, kinds: tuple[str, ...] = ()) -> Report:
+def check(tmp_path: Path, text: str, vocabulary: Vocabulary = ANY) -> Report:
     path = tmp_path / "p.yaml"
     path.write_text("name: x\n" + text, encoding="utf-8")
-    return check_policy(path, CATALOGUE, kinds)
+    return check_policy(path, CATALOGUE, vocabulary)
 
 
 OUT = "permit: [{name: out, zone: remote, when: {sensitivity: {at_most: internal}%s}%s}]\n"
@@ -76,9 +77,71 @@ forbid: [{name: in, zone: remote, when: {kinds: [iban, emial], distinct: {of: [p
 levels: {ibna: restricted, x: {when: {kinds: [iabn]}, raise_to: restricted}, person: restricted}
 allow: {reserved: [emali]}
 """
-    report = check(tmp_path, text, kinds=("iban", "email"))
+    report = check(tmp_path, text, WORDS)
+    assert not report.ok
+    assert [_named(sentence) for sentence in report.never] == ["emial", "crad", "ibna", "iabn"]
+    assert [_named(sentence) for sentence in report.warnings] == ["ibn", "emali"]
+    assert "forbid 'in': no detector finds kind 'emial'; did you mean 'email'?" in report.never[0]
+
+
+WORDS = Vocabulary(
+    kinds=frozenset({"iban", "email", "credentialed_url"}),
+    categories=frozenset({"financial", "contact", "person", "credentialed_url"}),
+    contexts=frozenset({"bank"}),
+)
+
+
+def _named(sentence: str) -> str:
+    """The word that a sentence is about."""
+    return sentence.split(" kind '")[1].split("'")[0]
+
+
+NEVER = {
+    "a kind in a forbid": ("forbid: [{name: in, zone: remote, when: {kinds: [e-mail]}}]", "'e-mail'; did you mean"),
+    "a level of a kind": ("levels: {project_name: restricted}", "no detector finds kind 'project_name'; correct"),
+    "a category among kinds": ("forbid: [{name: in, zone: remote, when: {kinds: [financial]}}]", "is a category"),
+    "a context": (
+        "levels: {x: {when: {kinds: [iban], near: [banc]}, raise_to: restricted}}",
+        "near: no detector finds context 'banc'; did you mean 'bank'?",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "told"), NEVER.values(), ids=NEVER.keys())
+def test_what_keeps_nothing_in_is_not_ok(text: str, told: str, tmp_path: Path) -> None:
+    report = check(tmp_path, text, WORDS)
+    assert not report.ok
+    assert len(report.never) == 1
+    assert told in report.never[0]
+    assert check(tmp_path, text).ok, "nothing is doubted while nobody says what the detectors find"
+
+
+WAITING = {
+    "a forbid": ("forbid: [{name: in, zone: remote, when: {categories: [legal]}}]", "category 'legal' yet; the rule"),
+    "a part": (
+        "levels: {x: {when: {distinct: {of: [contact, health, code], at_least: 2}}, raise_to: restricted}}",
+        "categories 'health', 'code' yet; that part of the rule waits",
+    ),
+    "a level": ("levels: {minor: internal}", "category 'minor' yet; the rule waits"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "told"), WAITING.values(), ids=WAITING.keys())
+def test_a_category_whose_detector_is_still_to_come_is_a_warning(text: str, told: str, tmp_path: Path) -> None:
+    report = check(tmp_path, text, WORDS)
     assert report.ok
-    assert [warning.split("'")[-2] for warning in report.warnings] == ["ibn", "emial", "crad", "ibna", "iabn", "emali"]
+    assert len(report.warnings) == 1
+    assert told in report.warnings[0]
+
+
+def test_words_that_the_detectors_say_are_not_doubted(tmp_path: Path) -> None:
+    text = (
+        "forbid:\n"
+        "  - {name: a, zone: remote, when: {kinds: [iban, credentialed_url], categories: [person]}}\n"
+        "  - {name: b, zone: remote, when: {distinct: {of: [email, contact], at_least: 2}}}\n"
+        "levels: {x: {when: {kinds: [iban], near: [bank]}, raise_to: restricted}, credentialed_url: confidential}\n"
+    )
+    assert check(tmp_path, text, WORDS) == Report()
 
 
 def test_every_mistake_is_listed(tmp_path: Path) -> None:

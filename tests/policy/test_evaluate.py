@@ -252,7 +252,7 @@ REFUSALS: dict[str, tuple[dict[str, Any], str, str]] = {
     ),
     "a part nobody knows": ({"unreadable": (Unreadable("$", "unknown_part"),)}, "unsupported_content", "unknown type"),
     "a file and tools": ({"needs": Needs(file=True, tools=True)}, "unsupported_content", "file content"),
-    "tools": ({"needs": Needs(tools=True)}, "unsupported_parameter", "tools is not supported"),
+    "tools": ({"needs": Needs(tools=True)}, "unsupported_parameter", "tools cannot be served by"),
     "a context too long": ({"needs": Needs(context=5000)}, "context_length_exceeded", "about 5000 tokens"),
     "a language": ({"language": "it"}, "local_model_unfit", "`gateway models pull`"),
 }  # fmt: skip
@@ -281,6 +281,33 @@ def test_a_refused_parameter_is_the_first_word(
     unable = BackendSpec("small", Zone.LOCAL, "llama", "m", **{ability: False})
     decision = compiled("name: x\n", [unable]).decide(ask(), facts(needs=need))
     assert (decision.refusal, decision.refusal_detail.split()[0]) == ("unsupported_parameter", word)
+
+
+KEPT: dict[str, tuple[str, dict[str, Any], dict[str, Any], str]] = {
+    "kinds": ("", {}, {"kinds": ("iban", "email")}, "(found in it: email, iban)"),
+    "many kinds": ("", {}, {"kinds": tuple("abcdefg")}, "(found in it: a, b, c, d, e, others)"),
+    "a forbid": ("forbid: [{name: never, zone: private}]\n", {}, {}, "(forbid 'never')"),
+    "no permit": ("", {}, {}, "(no permit lets a request of level internal out)"),
+    "not readable": ("", {}, {"unreadable": (Unreadable("$", "deadline"),)}, "(not readable: deadline)"),
+    "a wish": ("", {"local_only": True}, {}, "it asked to be answered locally"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("rules", "asked", "known", "told"), KEPT.values(), ids=KEPT.keys())
+def test_a_refusal_says_what_keeps_the_request_here(
+    rules: str, asked: dict[str, Any], known: dict[str, Any], told: str,
+    compiled: Compiled, ask: Any, facts: Any, found: Any,
+) -> None:  # fmt: skip
+    given = dict(known)
+    findings = tuple(found(kind, "financial") for kind in given.pop("kinds", ()))
+    decision = compiled("name: x\n" + rules).decide(ask(**asked), facts(language="it", findings=findings, **given))
+    assert decision.refusal == "local_model_unfit"
+    assert told in decision.refusal_detail
+
+
+def test_a_refusal_after_a_permit_says_that_no_backend_could(compiled: Compiled, ask: Any, facts: Any) -> None:
+    decision = compiled(policy(permit())).decide(ask(), facts(needs=Needs(audio=True)))
+    assert "(no backend that it may go to can serve it)" in decision.refusal_detail
 
 
 def test_a_part_that_was_read_too_late_is_answered_here(compiled: Compiled, ask: Any, facts: Any) -> None:

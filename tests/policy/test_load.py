@@ -110,6 +110,10 @@ UNREADABLE = {
     "an object of Python": ("name: !!python/object/apply:os.system [true]\n", "could not determine a constructor"),
     "a control character": ("name: \x01\n", "does not allow"),
     "a thousand brackets": ("name: " + "[" * 5000 + "\n", "nested too deeply"),
+    "a tab": ("name: x\npermit:\n\t- name: a\n", "3:1: a tab stands here; indent with spaces"),
+    "nothing": ("# only a comment\n", "the file is empty; a policy needs name, and permit"),
+    "a word": ("hello\n", "`field: value` lines; a policy needs name"),
+    "a list": ("- name: x\n", "`field: value` lines; a policy needs name"),
     "two documents": ("name: x\n---\nname: y\n", "document"),
 }
 

@@ -9,6 +9,7 @@ import pytest
 
 from gateway.core.errors import ConfigurationError
 from gateway.policy.cases import CATALOGUE
+from gateway.policy.doubts import Vocabulary
 from gateway.policy.source import FilePolicySource
 
 
@@ -97,3 +98,11 @@ async def test_watching_reloads_and_tells_once_per_change(path: Path) -> None:
         tasks.cancel_scope.cancel()
     assert first != second
     assert told == [(second, True), (second, False), (second, True)]
+
+
+def test_words_that_no_detector_says_are_told_at_every_load(path: Path) -> None:
+    source = FilePolicySource(path, CATALOGUE, Vocabulary(kinds=frozenset({"email"})))
+    assert source.current().warnings == ()
+    write(path, "name: second\nforbid: [{name: in, zone: remote, when: {kinds: [e-mail]}}]\n")
+    assert source.reload()
+    assert source.current().warnings == ("forbid 'in': no detector finds kind 'e-mail'; did you mean 'email'?",)
