@@ -11,6 +11,8 @@ from gateway.engine.schema import JSON_OBJECT, plain_schema
 
 MAX_CHOICES = 16
 MAX_STOPS = 16
+MAX_TOKEN = 2**31 - 1
+"""No vocabulary has a larger id, and llama.cpp holds ids in 32 bits."""
 
 HONOURED = frozenset(
     {
@@ -63,7 +65,7 @@ def parse_ask(body: Mapping[str, Any]) -> Ask:
         frequency_penalty=_number(body, "frequency_penalty", 0.0, -2, 2),
         repeat_penalty=_number(body, "repetition_penalty", 1.0, 0.1, 2),
         logit_bias=_bias(body.get("logit_bias")),
-        seed=_whole(body, "seed", None, -(2**63), 2**64),
+        seed=_whole(body, "seed", None, -(2**63), 2**64 - 1),
         stop=_stop(body.get("stop")),
         n=_count(body, "n", 1, 1, MAX_CHOICES),
         logprobs=_flag(body, "logprobs"),
@@ -133,7 +135,7 @@ def _bias(value: Any) -> tuple[tuple[int, float], ...]:
         biases = tuple((int(token), float(bias)) for token, bias in (value or {}).items())
     except (AttributeError, TypeError, ValueError):
         biases = ((-1, 0.0),)
-    if any(token < 0 or not -100 <= bias <= 100 for token, bias in biases):
+    if any(not 0 <= token <= MAX_TOKEN or not -100 <= bias <= 100 for token, bias in biases):
         raise BadRequest("logit_bias maps token ids to numbers from -100 to 100", param="logit_bias")
     return biases
 

@@ -30,7 +30,8 @@ class Frames:
     def __init__(self) -> None:
         self._buffer = bytearray()
 
-    def feed(self, data: bytes) -> Iterator[Frame]:
+    def feed(self, data: bytes) -> Iterator[tuple[Frame, int]]:
+        """Each frame that is whole now, and how many bytes it was."""
         self._buffer += data
         while len(self._buffer) >= LENGTH:
             size = int.from_bytes(self._buffer[:LENGTH], "big")
@@ -40,7 +41,7 @@ class Frames:
                 return
             body = bytes(self._buffer[LENGTH : LENGTH + size])
             del self._buffer[: LENGTH + size]
-            yield _parsed(body)
+            yield _parsed(body), size
 
 
 def _parsed(body: bytes) -> Frame:
@@ -57,7 +58,8 @@ def read_frames(connection: socket.socket) -> Iterator[Frame]:
     """Blocking: frames until the peer goes away."""
     frames = Frames()
     while data := _receive(connection):
-        yield from frames.feed(data)
+        for frame, _ in frames.feed(data):
+            yield frame
 
 
 def _receive(connection: socket.socket) -> bytes:

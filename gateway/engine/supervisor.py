@@ -23,6 +23,9 @@ BACKOFF_S = (0.0, 0.1, 0.2, 0.4, 0.8)
 REST_S = 30.0
 """How long a failed engine rests before it is tried once more."""
 
+UNREAD_BYTES = 8 * 1024 * 1024
+"""Frames kept for a reader that is slower than the model: several full contexts of text, one or two with logprobs."""
+
 SILENCE_S = 15.0
 """A worker says every second that it lives; after so long without a word it hangs, and is ended."""
 
@@ -49,19 +52,42 @@ class WorkerLost(Exception):
     """The worker died while a request was with it."""
 
 
-class Exchange:
-    """One request's frames, on their way back."""
+class Unread(Exception):
+    """So much of an answer was waiting for its reader that the worker was told to stop."""
 
-    def __init__(self, number: int) -> None:
+
+def _nobody() -> None:
+    """Told when an exchange ends that nobody waits for."""
+
+
+class Exchange:
+    """One request's frames, on their way back. They are kept here, up to a limit, however slow their reader is."""
+
+    def __init__(self, number: int, ended: Callable[[], None] = _nobody) -> None:
         self.number = number
         self.ended = False
+        self._tell_ended = ended
         self._frames: deque[Frame] = deque()
+        self._size = 0
         self._arrived = anyio.Event()
         self._lost = False
+        self._overflowed = False
 
-    def put(self, frame: Frame) -> None:
-        self._frames.append(frame)
+    def put(self, frame: Frame, size: int) -> bool:
+        """Keep a frame of `size` bytes; False when that is too much and nothing is kept any more."""
+        self._size += size
+        if self._size > UNREAD_BYTES:
+            self._overflowed = True
+            self._frames.clear()
+        else:
+            self._frames.append(frame)
         self._arrived.set()
+        return not self._overflowed
+
+    def end(self) -> None:
+        """The worker is done with it, or was told to be."""
+        self.ended = True
+        self._tell_ended()
 
     def lose(self) -> None:
         self._lost = True
@@ -70,13 +96,16 @@ class Exchange:
     async def frames(self) -> list[Frame]:
         """All frames that have come since the last call, at least one. Only the last one is no `step`.
 
-        Raises WorkerLost.
+        Raises WorkerLost or Unread.
         """
         await self._arrived.wait()
+        if self._overflowed:
+            raise Unread
         if not self._frames:
             raise WorkerLost
         taken = list(self._frames)
         self._frames.clear()
+        self._size = 0
         if not self._lost:
             self._arrived = anyio.Event()
         return taken
@@ -141,9 +170,12 @@ class Supervisor:
             return
         raise LocalUnavailable("the local model is still loading", retry_after_s=2.0)
 
-    def send(self, frame: Mapping[str, Any]) -> Exchange:
-        """Give the worker a request. Close the exchange with `close` when done, come what may."""
-        exchange = Exchange(next(self._numbers))
+    def send(self, frame: Mapping[str, Any], ended: Callable[[], None] = _nobody) -> Exchange:
+        """Give the worker a request. Close the exchange with `close` when done, come what may.
+
+        `ended` is told when the worker can take the next one, whether or not this one's frames have been read.
+        """
+        exchange = Exchange(next(self._numbers), ended)
         self._exchanges[exchange.number] = exchange
         self._write({**frame, "id": exchange.number})
         return exchange
@@ -201,14 +233,14 @@ class Supervisor:
                 data = connection.recv(262_144)
                 if not data:
                     return
-                for frame in frames.feed(data):
-                    self._take(frame)
+                for frame, size in frames.feed(data):
+                    self._take(frame, size)
             except (BlockingIOError, InterruptedError):
                 continue
             except (OSError, BrokenFrame):
                 return  # a worker that cannot be understood is as good as dead
 
-    def _take(self, frame: Frame) -> None:
+    def _take(self, frame: Frame, size: int) -> None:
         if "failed" in frame:
             self._refusal = str(frame["failed"])
             return
@@ -221,10 +253,13 @@ class Supervisor:
         exchange = self._exchanges.get(frame["id"])
         if exchange is None:
             return
-        exchange.ended = "step" not in frame
         if "usage" in frame:
             self._failures = 0
-        exchange.put(frame)
+        kept = exchange.put(frame, size)
+        if not kept:
+            self.close(exchange)
+        if not kept or "step" not in frame:
+            exchange.end()
 
     def _lose_all(self) -> None:
         for exchange in self._exchanges.values():

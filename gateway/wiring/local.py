@@ -33,11 +33,19 @@ def build_local(settings: Settings, folder: Path, log: Any) -> LocalBackend | No
         isolation=local.isolation,
         start_wait_s=local.start_wait_s,
         queue=local.queue,
+        share=share(settings),
         languages=local.languages,
         system_prompt=local.system_prompt,
         max_tokens=local.max_tokens,
         changed=partial(_tell, log),
     )
+
+
+def share(settings: Settings) -> int:
+    """How many requests of one tenant may wait: half of the queue, or all of it where there is no other tenant."""
+    queue = settings.local.queue
+    tenants = {key.tenant for key in settings.auth.keys} if settings.auth.mode == "keys" else set()
+    return max(1, queue // 2) if len(tenants) > 1 else queue
 
 
 def local_spec(local: LocalBackend | None) -> BackendSpec:
