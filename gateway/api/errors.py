@@ -30,8 +30,10 @@ _STATUS_TYPES = {
     403: "permission_error",
     404: "invalid_request_error",
     405: "invalid_request_error",
+    408: "invalid_request_error",
     413: "invalid_request_error",
     415: "invalid_request_error",
+    431: "invalid_request_error",
 }
 
 
@@ -75,7 +77,7 @@ def _upstream_status(error: e.BackendError, status: int, kind: str) -> tuple[int
     return (429, "rate_limit_error") if error.status == 429 else (status, kind)
 
 
-_POINTLESS = frozenset({"upstream_auth", "upstream_quota"})
+_POINTLESS = frozenset({"upstream_auth", "upstream_not_found", "upstream_quota"})
 """Codes of failures that the operator has to mend, whatever their status says to clients."""
 
 

@@ -51,6 +51,10 @@ def from_status(backend: str, status: int, headers: Mapping[str, str], body: Jso
         )
     if code in _TOO_LONG:
         return ContextTooLong(f"backend {backend!r} cannot hold that many tokens")
+    if status == 404:
+        # The client named nothing that this upstream sees but its text: what is unknown is the operator's entry.
+        told = f"{said}: correct its base_url or model"
+        return BackendBroke(told, status=status, code="upstream_not_found")
     if 400 <= status < 500 and status not in {409, 425}:
         return BackendRejected(f"{said}: it does not accept the request", status=status, param=param, code=code)
     if 300 <= status < 400:

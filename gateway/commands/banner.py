@@ -6,7 +6,7 @@ from gateway.core.types import Zone
 from gateway.settings import Settings
 from gateway.wiring import Gateway
 
-PRIVATE = "Extract the name and the card number as JSON: Maria Rossi paid with card 4111 1111 1111 1111."
+PRIVATE = "Give me three tips: my password is Zx81kQ!pw99, how do I keep it safe?"
 HARD = "Prove that the square root of 2 is irrational, then generalise to any prime."
 
 

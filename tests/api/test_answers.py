@@ -97,7 +97,7 @@ FAILURES: dict[str, tuple[Answer, int, str, str | None]] = {
     "400": (error(400), 400, "upstream_rejected", "false"),
     "400 with a known code": (error(400, code="context_length_exceeded"), 400, "context_length_exceeded", "false"),
     "401": (error(401), 502, "upstream_auth", "false"),
-    "404": (error(404, code="model_not_found"), 400, "model_not_found", "false"),
+    "404": (error(404, code="model_not_found"), 502, "upstream_not_found", "false"),
     "408": (error(408), 504, "upstream_timeout", None),
     "409 is no conflict of the client's": (error(409), 502, "upstream_broke", None),
     "422": (error(422), 400, "upstream_rejected", "false"),

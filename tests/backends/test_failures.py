@@ -13,7 +13,7 @@ from gateway.core.errors import BackendBroke, BackendError, BackendRejected, Bac
 
 ROWS: list[tuple[int, str | None, type[Exception], str]] = [
     (400, None, BackendRejected, "upstream_rejected"),
-    (404, None, BackendRejected, "upstream_rejected"),
+    (404, None, BackendBroke, "upstream_not_found"),
     (413, None, BackendRejected, "upstream_rejected"),
     (422, None, BackendRejected, "upstream_rejected"),
     (400, "unsupported_parameter", BackendRejected, "unsupported_parameter"),
