@@ -369,18 +369,7 @@ async def assess(
         score = Score(gain=None)
     if trace is not None:
         trace.detect_ms, trace.score_ms = (scored - began) * 1000, ms_since(scored)
-    return Assessment(
-        findings=scan.findings,
-        unreadable=scan.unreadable,
-        gain=score.gain,
-        gain_confidence=score.confidence,
-        language=score.language,
-        language_confidence=score.language_confidence,
-        needs=score.needs,
-        tokens=score.tokens,
-        pack=scan.pack,
-        scorer=score.scorer,
-    )
+    return Assessment.of(scan, score)
 
 
 _PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}\Z")

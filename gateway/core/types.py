@@ -198,6 +198,22 @@ class Assessment:
     pack: str = ""
     scorer: str = ""
 
+    @classmethod
+    def of(cls, scan: Scan, score: Score, *, rank: float | None = None) -> Assessment:
+        return cls(
+            findings=scan.findings,
+            unreadable=scan.unreadable,
+            gain=score.gain,
+            gain_confidence=score.confidence,
+            rank=rank,
+            language=score.language,
+            language_confidence=score.language_confidence,
+            needs=score.needs,
+            tokens=score.tokens,
+            pack=scan.pack,
+            scorer=score.scorer,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class BackendSpec:

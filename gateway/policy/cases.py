@@ -137,19 +137,7 @@ async def _assess(case: Case, request: Request, detector: Detector, scorer: Scor
         score = replace(score, gain=case.complexity, confidence=1.0)
     if case.language is not None:
         score = replace(score, language=case.language, language_confidence=1.0)
-    return Assessment(
-        findings=scan.findings,
-        unreadable=scan.unreadable,
-        gain=score.gain,
-        gain_confidence=score.confidence,
-        rank=case.rank,
-        language=score.language,
-        language_confidence=score.language_confidence,
-        needs=score.needs,
-        tokens=score.tokens,
-        pack=scan.pack,
-        scorer=score.scorer,
-    )
+    return Assessment.of(scan, score, rank=case.rank)
 
 
 def _findings(given: Sequence[CaseFinding]) -> Iterator[Finding]:
