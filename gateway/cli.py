@@ -156,11 +156,20 @@ def _audit(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     verify = actions.add_parser("verify", help="check the chain and the signature; needs the public key only")
     verify.add_argument("dir", type=Path)
     verify.add_argument("--public-key", type=Path, metavar="FILE", help="default: DIR/public.pem")
+    verify.add_argument(
+        "--checkpoint",
+        type=Path,
+        metavar="FILE",
+        help="an earlier copy of DIR/head: the log must still hold what it signs",
+    )
     verify.add_argument("--json", action="store_true")
     show = actions.add_parser("show", help="print records")
     show.add_argument("dir", type=Path)
     show.add_argument("--request", metavar="ID", help="only this request's records")
     show.add_argument("--event", help="only this event: decided, attempt, outcome, …")
+    show.add_argument("--left", action="store_true", help="only attempts to send something off this host, and how many")
+    show.add_argument("--since", metavar="TIME", help="in UTC: 2026-11-21, 2026-11-21T09:30")
+    show.add_argument("--until", metavar="TIME", help="exclusive")
     show.add_argument("--last", type=int, metavar="N", help="only the last N")
     show.add_argument("--json", action="store_true", help="one JSON record per line")
 

@@ -1,20 +1,17 @@
-"""Reading a log without judging it: which records, and how one looks to a person. Whether to believe it: `verify`."""
+"""Reading a log without judging it: which records. How one looks: `rows`; whether to believe it: `verify`."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import orjson
 
+from gateway.audit.rows import left
 from gateway.audit.segments import lines, segments
 from gateway.core.types import Json
-
-_LEFT_OUT = frozenset({"level", "zone", "backend", "rule", "outcome"})
-"""Facts that stand first in a line."""
-_WIDTH = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +26,8 @@ class Wanted:
     """Exclusive; `2026-11-21` ends with the day before."""
     tenant: str | None = None
     """A pseudonym, as `Keys.pseudonym("tenant", name)` gives it."""
+    left: bool = False
+    """Only attempts that left this host."""
 
     def takes(self, record: Mapping[str, Json]) -> bool:
         ts = str(record.get("ts", ""))
@@ -36,6 +35,7 @@ class Wanted:
             self.request in (None, record.get("request_id"))
             and self.event in (None, record.get("event"))
             and self.tenant in (None, record.get("tenant"))
+            and (not self.left or left(record))
             and (self.since is None or ts >= self.since)
             and (self.until is None or ts < self.until)
         )
@@ -64,31 +64,3 @@ def in_segment(segment: Path, wanted: Wanted) -> Iterator[dict[str, Json]]:
             continue
         if isinstance(record, dict) and wanted.takes(record):
             yield record
-
-
-def table(shown: Iterable[Mapping[str, Json]]) -> Iterator[str]:
-    """One line a record, for a terminal."""
-    yield f"{'seq':>8}  {'time':24}  {'event':10}  {'request':24}  facts"
-    for record in shown:
-        yield row(record)
-
-
-def row(record: Mapping[str, Json]) -> str:
-    facts = record.get("facts")
-    facts = facts if isinstance(facts, dict) else {}
-    first = [str(facts[key]) for key in ("level", "zone", "backend", "rule", "outcome") if facts.get(key)]
-    rest = [f"{key}={_short(value)}" for key, value in facts.items() if key not in _LEFT_OUT]
-    seq, ts, event, request = (str(record.get(key) or "-") for key in ("seq", "ts", "event", "request_id"))
-    return _printable(f"{seq:>8}  {ts:24}  {event:10}  {request:24}  {' '.join([*first, *rest])}")
-
-
-def _short(value: Json) -> str:
-    if isinstance(value, list | dict) and len(value) > 3:
-        return f"[{len(value)}]"
-    text = value if isinstance(value, str) else orjson.dumps(value).decode()
-    return text if len(text) <= _WIDTH else text[: _WIDTH - 1] + "…"
-
-
-def _printable(text: str) -> str:
-    """Request ids come from clients: nothing in them may steer the reader's terminal."""
-    return "".join(character if character.isprintable() else "·" for character in text)

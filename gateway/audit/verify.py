@@ -14,6 +14,7 @@ from pathlib import Path
 import orjson
 
 from gateway.audit import head as heads
+from gateway.audit.copies import DigestOf, check_copies, missing_copies
 from gateway.audit.diagnose import Position, Problem, at, beyond, cut_off, misplaced
 from gateway.audit.head import Head
 from gateway.audit.keys import PublicKey
@@ -36,7 +37,8 @@ class Verification:
     problem: str | None = None
     """One sentence."""
     kind: str | None = None
-    """altered, missing, reordered, repeated, cut_off, unsigned, bad_signature, wrong_key, no_head or rolled_back."""
+    """altered, missing, reordered, repeated, cut_off, unsigned, bad_signature, wrong_key, no_head, rolled_back or
+    policy_altered."""
     sequence: int | None = None
     """The first record that is wrong or not there."""
     signed_at: str = ""
@@ -45,6 +47,8 @@ class Verification:
     """Of the public key it was verified with."""
     pinned: bool = field(default=False)
     """The key came from outside the log; otherwise the log only agrees with itself."""
+    notes: tuple[str, ...] = ()
+    """What is no problem and good to know."""
 
     @property
     def exit_code(self) -> int:
@@ -57,11 +61,17 @@ class Verification:
         return f"ok: {self.records} records, signed until {self.signed_at} by {source} {self.fingerprint}"
 
 
-def verify(directory: Path, public_key: bytes | None = None, checkpoint: bytes | None = None) -> Verification:
+def verify(
+    directory: Path,
+    public_key: bytes | None = None,
+    checkpoint: bytes | None = None,
+    policy_digest: DigestOf | None = None,
+) -> Verification:
     """Check every record against its neighbours and the signed head.
 
     `public_key` is a PEM file's content; without it the log's own `public.pem` is used. `checkpoint` is a head that was
-    copied away earlier: the log must still contain what it signs. Raises ConfigurationError when there is no log here
+    copied away earlier: the log must still contain what it signs. With `policy_digest` the copies of policies beside
+    the log are checked too. Raises ConfigurationError when there is no log here
     or the key cannot be used.
     """
     if not directory.is_dir():
@@ -70,8 +80,14 @@ def verify(directory: Path, public_key: bytes | None = None, checkpoint: bytes |
         raise ConfigurationError(f"no audit log at {str(directory)!r}: neither segments nor a head")
     walk = _Walk(directory, _key(directory, public_key))
     problem: Problem | None = None
+    notes: tuple[str, ...] = ()
     try:
         walk.check(checkpoint)
+        if policy_digest is not None:
+            check_copies(directory, policy_digest)
+            notes = tuple(
+                f"policy {digest} decided and has no copy beside the log" for digest in missing_copies(directory)
+            )
     except Problem as found:
         problem = found
     except OSError as error:
@@ -85,6 +101,7 @@ def verify(directory: Path, public_key: bytes | None = None, checkpoint: bytes |
         signed_at=walk.signed_at,
         fingerprint=walk.key.fingerprint,
         pinned=public_key is not None,
+        notes=notes,
     )
 
 

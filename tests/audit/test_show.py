@@ -9,7 +9,8 @@ import pytest
 from gateway.audit.log import Log
 from gateway.audit.lookup import find
 from gateway.audit.record import Members, encode
-from gateway.audit.show import Wanted, records, row, table
+from gateway.audit.rows import left, row, table
+from gateway.audit.show import Wanted, records
 
 Evidence = Any  # the class lives in conftest.py, which is not imported
 
@@ -46,18 +47,47 @@ def test_lines_that_cannot_be_read_are_left_out(evidence: Evidence) -> None:
     assert [record["seq"] for record in records(evidence.directory)] == [*range(1, 7), *range(8, 21)]
 
 
-def test_a_row_says_the_decision_first_and_steers_no_terminal() -> None:
+def test_a_row_is_one_line_and_steers_no_terminal() -> None:
     facts = {"gain": 0.5, "zone": "local", "level": "restricted", "findings": list(range(9)), "note": "x" * 100}
-    shown = row({"seq": 3, "ts": "2026", "event": "decided", "request_id": "\x1b[2Jr\n", "facts": facts})
-    assert "restricted local gain=0.5 findings=[9] note=" in shown
+    shown = row({"seq": 3, "ts": "2026", "event": "policy", "request_id": "\x1b[2Jr\n", "facts": facts})
+    assert "gain=0.5 zone=local level=restricted findings=[9] note=" in shown
     assert shown.isprintable()
     assert "x" * 70 not in shown
     assert row({}).split() == ["-", "-", "-", "-"]
 
 
+DECISION = {"level": "restricted", "zone": "local", "backend": "small", "rule": "default", "refusal": None}
+FOUND = [{"kind": "iban"}, {"kind": "email"}, {"kind": "iban"}]
+SENT = {"backend": "large", "zone": "remote", "host": "api.example", "wire": "openai"}
+TOLD = {
+    "a decision": ("decided", {"decision": DECISION}, "restricted → local (small) by rule default"),
+    "findings": ("decided", {"decision": DECISION, "findings": FOUND}, "by rule default; found email ×1, iban ×2"),
+    "a refusal": ("decided", {"decision": {**DECISION, "refusal": "no_go"}}, "by rule default; refused: no_go"),
+    "an attempt": ("attempt", SENT, "sent to large (api.example)"),
+    "a stand-in": ("attempt", {**SENT, "wire": "canned"}, "a stand-in played large, nothing sent"),
+    "an end": (
+        "outcome", {"outcome": "ok", "backend": "large", "prompt_tokens": 3, "completion_tokens": 4, "error": None},
+        "ok, by large, 3 + 4 tokens",
+    ),
+    "a failure": ("outcome", {"outcome": "error", "error": "BackendTimeout"}, "error, BackendTimeout"),
+    "damage": ("decided", {"decision": 7, "findings": None}, "decision=7 findings=null"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("event", "facts", "told"), TOLD.values(), ids=TOLD.keys())
+def test_a_row_says_what_an_auditor_asks(event: str, facts: dict[str, Any], told: str) -> None:
+    assert row({"seq": 3, "ts": "2026", "event": event, "request_id": "r", "facts": facts}).endswith(told)
+
+
+def test_what_left_is_what_went_over_a_wire() -> None:
+    assert left({"event": "attempt", "facts": SENT})
+    assert not left({"event": "attempt", "facts": {**SENT, "wire": "canned"}})
+    assert not left({"event": "decided", "facts": SENT})
+
+
 def test_a_table_has_a_heading_and_a_row_for_each(evidence: Evidence) -> None:
     shown = list(table(records(evidence.directory)))
-    assert shown[0].split() == ["seq", "time", "event", "request", "facts"]
+    assert shown[0].split() == ["seq", "time", "event", "request", "what"]
     assert len(shown) == 21
 
 

@@ -215,6 +215,62 @@ def test_records_are_shown_as_a_table_or_as_lines(past: tuple[Serving, str], tmp
     assert [record["seq"] for record in last] == [4]
 
 
+def test_what_left_is_counted_and_a_stand_in_is_not(past: tuple[Serving, str], tmp_path: Path) -> None:
+    gateway, request_id = past
+    shown = call(tmp_path, "audit", "show", gateway.audit, "--request", request_id).out
+    assert "internal → remote (large) by rule hard-and-nothing-found" in shown
+    assert "a stand-in played large, nothing sent" in shown
+    none = call(tmp_path, "audit", "show", gateway.audit, "--left")
+    assert (none.code, none.out.splitlines()[1:]) == (0, ["0 attempts to send something off this host"])
+    copy = tmp_path / "copy"
+    shutil.copytree(gateway.audit, copy)
+    segment = next(copy.glob("*.jsonl"))
+    segment.write_text(segment.read_text().replace('"wire":"canned"', '"wire":"openai"'))
+    some = call(tmp_path, "audit", "show", copy, "--left", "--since", "2020-01-01", "--until", "2999-01-01T00:00Z")
+    assert some.out.splitlines()[-1] == "1 attempts to send something off this host"
+    assert "sent to large (api.openai.com)" in some.out
+    assert "0 attempts" in call(tmp_path, "audit", "show", copy, "--left", "--until", "2020").out
+    rows = call(tmp_path, "audit", "show", copy, "--left", "--json")
+    assert ([row["event"] for row in rows.rows], rows.err[:2]) == (["attempt"], "1 ")
+
+
+@pytest.mark.parametrize("asked", [("--request", "req_nobody"), ("--event", "decidde")])
+def test_records_that_nobody_wrote_are_exit_code_1(
+    past: tuple[Serving, str], tmp_path: Path, asked: tuple[str, str]
+) -> None:
+    result = call(tmp_path, "audit", "show", past[0].audit, *asked)
+    assert result.code == 1
+    assert repr(asked[1]) in result.sentence
+
+
+def test_a_time_that_is_none_is_exit_code_2(past: tuple[Serving, str], tmp_path: Path) -> None:
+    result = call(tmp_path, "audit", "show", past[0].audit, "--since", "yesterday")
+    assert (result.code, "2026-11-21" in result.sentence) == (2, True)
+
+
+def test_a_copy_of_a_policy_that_was_changed_is_named_and_one_that_is_gone_is_noted(
+    past: tuple[Serving, str], tmp_path: Path
+) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(past[0].audit, copy)
+    kept = next((copy / "policies").iterdir())
+    kept.write_text(kept.read_text().replace("at_least: 0.55", "at_least: 0.05"))
+    changed = call(tmp_path, "audit", "verify", copy)
+    assert changed.code == 1
+    assert changed.out.startswith(f"policy_altered: the copy policies/{kept.name} ")
+    kept.unlink()
+    gone = call(tmp_path, "audit", "verify", copy)
+    assert (gone.code, gone.out.count("note: policy")) == (0, 1)
+    assert kept.stem in gone.out
+
+
+def test_a_log_is_held_against_an_earlier_head(past: tuple[Serving, str], tmp_path: Path) -> None:
+    audit = past[0].audit
+    assert call(tmp_path, "audit", "verify", audit, "--checkpoint", audit / "head").code == 0
+    for wrong in (audit / "public.pem", audit / "gone"):
+        assert call(tmp_path, "audit", "verify", audit, "--checkpoint", wrong).code == 2
+
+
 def test_a_folder_without_a_log_is_exit_code_2(tmp_path: Path) -> None:
     assert call(tmp_path, "audit", "verify", "nowhere").code == 2
     (tmp_path / "empty").mkdir()
