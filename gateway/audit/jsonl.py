@@ -26,7 +26,8 @@ from gateway.audit.log import Log, own_record
 from gateway.audit.record import Members, encode, stamp
 from gateway.audit.segments import segments
 from gateway.core.errors import AuditUnavailable
-from gateway.core.types import AuditRecord, Json, Receipt
+from gateway.core.records import AuditRecord, Receipt
+from gateway.core.types import Json
 
 _LIMIT = 10_000
 """Records that may wait: some 10 MB. Beyond that the disk is too slow for the traffic, and saying so is better."""

@@ -13,7 +13,8 @@ import anyio.lowlevel
 
 from gateway.audit.record import Members, encode
 from gateway.core.errors import AuditUnavailable
-from gateway.core.types import AuditRecord, Json, Receipt
+from gateway.core.records import AuditRecord, Receipt
+from gateway.core.types import Json
 
 
 class MemoryAudit:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from gateway.core.types import Allowed, AuditRecord, BackendSpec, Decision, Json, Outcome, Outgoing, Request, Scan
+from gateway.core.records import AuditRecord, Outcome
+from gateway.core.types import Allowed, BackendSpec, Decision, Json, Outgoing, Request, Scan
 
 _FIELDS = frozenset(
     {"annotations", "audio", "cache_control", "content", "frequency_penalty", "functions", "function_call", "index",

@@ -6,22 +6,9 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol
 
+from gateway.core.records import AuditRecord, Outcome, Receipt
 from gateway.core.release import Released
-from gateway.core.types import (
-    Assessment,
-    AuditRecord,
-    BackendSpec,
-    Chunk,
-    Decision,
-    Json,
-    Outcome,
-    Outgoing,
-    Pieces,
-    Receipt,
-    Request,
-    Scan,
-    Score,
-)
+from gateway.core.types import Assessment, BackendSpec, Chunk, Decision, Json, Outgoing, Pieces, Request, Scan, Score
 
 
 class Detector(Protocol):

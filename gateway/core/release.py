@@ -10,7 +10,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from gateway.core.errors import EgressDenied
-from gateway.core.types import BackendSpec, Decision, Outgoing, Receipt, Request, Scan, Sensitivity, Zone
+from gateway.core.records import Receipt
+from gateway.core.types import BackendSpec, Decision, Outgoing, Request, Scan, Sensitivity, Zone
 
 _SEAL = object()
 

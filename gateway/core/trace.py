@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
-from gateway.core.types import Allowed, Assessment, Decision, Outcome, Pieces, Request, Usage
+from gateway.core.records import Outcome
+from gateway.core.types import Allowed, Assessment, Decision, Pieces, Request, Usage
 
 CHARACTERS_PER_TOKEN = 4
 

@@ -11,7 +11,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Proc
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from gateway.core.errors import GatewayError
-from gateway.core.types import Outcome, Zone
+from gateway.core.records import Outcome
+from gateway.core.types import Zone
 from gateway.telemetry.labels import Label
 
 _REQUEST_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)

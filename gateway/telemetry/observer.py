@@ -6,7 +6,7 @@ from typing import Any
 
 import structlog
 
-from gateway.core.types import Outcome
+from gateway.core.records import Outcome
 from gateway.telemetry.metrics import Metrics
 
 

@@ -13,7 +13,8 @@ import anyio.to_thread
 
 from gateway.audit.jsonl import JsonlAudit
 from gateway.core.errors import AuditUnavailable, ConfigurationError
-from gateway.core.types import AuditRecord, Json
+from gateway.core.records import AuditRecord
+from gateway.core.types import Json
 from gateway.detect import rules as detectors
 from gateway.policy.doubts import Vocabulary
 from gateway.policy.evaluate import CompiledPolicy

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gateway import __version__
-from gateway.core.types import Assessment, AuditRecord, BackendSpec, Json, Request
+from gateway.core.records import AuditRecord
+from gateway.core.types import Assessment, BackendSpec, Json, Request
 from gateway.policy.evaluate import CompiledPolicy
 from gateway.policy.replay import facts_of
 

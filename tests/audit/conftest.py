@@ -13,7 +13,7 @@ from gateway.audit.keys import Keys
 from gateway.audit.log import Log
 from gateway.audit.record import Members, digest, encode, line, link
 from gateway.audit.segments import lines, segments
-from gateway.core.types import AuditRecord
+from gateway.core.records import AuditRecord
 
 
 @dataclass

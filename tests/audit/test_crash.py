@@ -24,7 +24,7 @@ WRITER = """
 import asyncio, sys
 from pathlib import Path
 from gateway.audit.jsonl import JsonlAudit
-from gateway.core.types import AuditRecord
+from gateway.core.records import AuditRecord
 
 async def write(audit, worker):
     number = 0

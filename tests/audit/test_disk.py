@@ -15,7 +15,7 @@ from gateway.audit.jsonl import JsonlAudit
 from gateway.audit.show import Wanted, records
 from gateway.audit.verify import verify
 from gateway.core.errors import AuditUnavailable
-from gateway.core.types import AuditRecord
+from gateway.core.records import AuditRecord
 
 pytestmark = pytest.mark.anyio
 Make = Callable[..., AuditRecord]
@@ -25,7 +25,7 @@ import asyncio, resource, sys
 from pathlib import Path
 from gateway.audit.jsonl import JsonlAudit
 from gateway.core.errors import AuditUnavailable
-from gateway.core.types import AuditRecord
+from gateway.core.records import AuditRecord
 
 async def main():
     audit = JsonlAudit.open(Path(sys.argv[1]) / "audit", Path(sys.argv[1]) / "keys")

@@ -17,7 +17,7 @@ from gateway.audit.segments import segments
 from gateway.audit.show import Wanted, records
 from gateway.audit.verify import verify
 from gateway.core.errors import AuditUnavailable, ConfigurationError
-from gateway.core.types import AuditRecord
+from gateway.core.records import AuditRecord
 
 pytestmark = pytest.mark.anyio
 Make = Callable[..., AuditRecord]

@@ -14,7 +14,7 @@ from gateway.audit.memory import MemoryAudit
 from gateway.audit.show import records
 from gateway.core.errors import AuditUnavailable
 from gateway.core.ports import AuditSink
-from gateway.core.types import AuditRecord
+from gateway.core.records import AuditRecord
 
 pytestmark = pytest.mark.anyio
 

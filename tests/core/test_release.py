@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from gateway.core.errors import EgressDenied
+from gateway.core.records import Receipt
 from gateway.core.release import Released, check, release
 from gateway.core.types import (
     Allowed,
@@ -20,7 +21,6 @@ from gateway.core.types import (
     Outgoing,
     Place,
     Principal,
-    Receipt,
     Request,
     Scan,
     Sensitivity,

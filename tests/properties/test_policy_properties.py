@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.core.errors import EgressDenied
+from gateway.core.records import Receipt
 from gateway.core.release import Released, release
 from gateway.core.types import (
     CATEGORIES,
@@ -23,7 +24,6 @@ from gateway.core.types import (
     Outgoing,
     Place,
     Principal,
-    Receipt,
     Request,
     Scan,
     Sensitivity,

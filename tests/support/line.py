@@ -15,13 +15,13 @@ from gateway.audit.memory import MemoryAudit
 from gateway.cache import SingleFlight, cache_key
 from gateway.cache.memory import MemoryCache
 from gateway.core.ports import Cache, Detector, LocalBackend, Scorer
+from gateway.core.records import Outcome
 from gateway.core.release import Released
 from gateway.core.types import (
     BackendSpec,
     Chunk,
     Decision,
     Finding,
-    Outcome,
     Outgoing,
     Pieces,
     Place,

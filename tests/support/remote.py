@@ -5,20 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from gateway.core.ports import LocalBackend, RemoteBackend
+from gateway.core.records import Receipt
 from gateway.core.release import Released, release
-from gateway.core.types import (
-    Allowed,
-    BackendSpec,
-    Chunk,
-    Decision,
-    Principal,
-    Receipt,
-    Request,
-    Scan,
-    Sensitivity,
-    Usage,
-    Zone,
-)
+from gateway.core.types import Allowed, BackendSpec, Chunk, Decision, Principal, Request, Scan, Sensitivity, Usage, Zone
 
 
 def make_spec(name: str = "large", zone: Zone = Zone.REMOTE, **more: Any) -> BackendSpec:

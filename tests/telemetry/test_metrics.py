@@ -9,7 +9,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.core.errors import BackendTimeout
-from gateway.core.types import Outcome
+from gateway.core.records import Outcome
 from gateway.telemetry import Metrics
 from gateway.telemetry.labels import MOST
 

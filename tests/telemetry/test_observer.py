@@ -9,7 +9,7 @@ from typing import Any
 import structlog
 
 from gateway.core.ports import Observer
-from gateway.core.types import Outcome
+from gateway.core.records import Outcome
 from gateway.telemetry import Metrics, TelemetryObserver, configure_logging
 
 Lines = Callable[[], list[dict[str, Any]]]
