@@ -90,6 +90,14 @@ def _policy(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _caller(parser: argparse.ArgumentParser) -> None:
+    """What a key says about whoever uses it."""
+    parser.add_argument("--role", dest="roles", action="append", default=[], help="a role of the key; may be repeated")
+    parser.add_argument("--tag", dest="tags", action="append", default=[], help="a tag of the key; may be repeated")
+    parser.add_argument("--purpose", help="the key's purpose")
+    parser.add_argument("--public", action="store_true", help="the key's traffic is declared public")
+
+
 def _serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = _add(commands, "serve", "start the gateway")
     _config(parser)
@@ -99,8 +107,11 @@ def _serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 
 
 def _init(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    parser = _add(commands, "init", "write a commented configuration")
-    parser.add_argument("file", type=Path, nargs="?", default=Path("gateway.yaml"), help="default: gateway.yaml")
+    parser = _add(commands, "init", "write a commented configuration, or a copy of a shipped policy")
+    parser.add_argument("file", type=Path, nargs="?", help="default: gateway.yaml; with --policy my-policy.yaml")
+    parser.add_argument(
+        "--policy", metavar="NAME", help="copy this shipped policy and its cases: default, earned, strict"
+    )
     parser.add_argument("--force", action="store_true", help="overwrite the file")
 
 
@@ -109,6 +120,7 @@ def _keys(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     parser.add_argument("action", choices=["new"])
     parser.add_argument("name", help="whose key it is, for example the app's name")
     parser.add_argument("--tenant", default="default", help="tenant it belongs to (default: default)")
+    _caller(parser)
 
 
 def _inspect(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -139,15 +151,21 @@ def _explain(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     _config(parser)
     _policy(parser)
     parser.add_argument("--model", help="the model the client would name (default: the body's, else auto)")
-    parser.add_argument("--tenant", default="default")
+    parser.add_argument("--tenant", default="default", help="who asks (default: default)")
+    _caller(parser)
     parser.add_argument("--json", action="store_true", help="JSON also on a terminal")
 
 
 def _check(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    parser = _add(commands, "check", "check a policy: its schema, permits nothing can reach, and its cases")
-    parser.add_argument("file", type=Path, metavar="POLICY")
+    parser = _add(commands, "check", "check a policy: its schema, rules that can never apply, and its cases")
+    parser.add_argument("file", type=Path, metavar="POLICY", help="a file, or a shipped policy: default.yaml")
     parser.add_argument("--cases", type=Path, metavar="FILE", help="default: POLICY's name with .cases.yaml")
-    _config(parser)
+    parser.add_argument(
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help="check against this configuration's backends\n(default: the example backends that shipped cases name)",
+    )
 
 
 def _audit(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -44,7 +44,13 @@ def _request(args: argparse.Namespace, here: Situation) -> Request:
         raise UnknownModel(f"model {body['model']!r} is not offered; known: {', '.join(sorted(meaning))}")
     return Request(
         id="explain",
-        principal=Principal(tenant=args.tenant),
+        principal=Principal(
+            tenant=args.tenant,
+            roles=frozenset(args.roles),
+            tags=frozenset(args.tags),
+            public=args.public,
+            purpose=args.purpose,
+        ),
         model=model,
         body=body,
         local_only=model == "local",
@@ -89,19 +95,46 @@ def _told(explained: dict[str, Any]) -> list[str]:
         f"  language {explained['language'] or 'unknown'}, about {explained['tokens']} tokens",
         *(f"  found {finding['kind']} at {finding['path']}" for finding in explained["found"]),
         *(f"  cannot read {part['path']}: {part['reason']}" for part in explained["unreadable"]),
-        *(f"  {reason}" for reason in explained["reasons"]),
+        # Permits and forbids follow, each in one line that says more than its reason does.
+        *(f"  {reason}" for reason in explained["reasons"] if not reason.startswith(("permit ", "forbid "))),
     ]
     if explained["refusal"]:
         lines.append(f"  refused ({explained['refusal']}): {explained['refusal_detail']}")
-    lines.append(f"  policy {explained['policy']['name']}")
-    for section in ("permits", "forbids"):
-        lines += [_rule(section[:-1], rule) for rule in explained[section]]
+    lines.append(f"policy {explained['policy']['name']}")
+    lines += [_permit(rule) for rule in explained["permits"]]
+    lines += [_forbid(rule) for rule in explained["forbids"]]
     return lines
 
 
-def _rule(section: str, rule: dict[str, Any]) -> str:
-    conditions = "; ".join(
-        f"{condition['field']} {json.dumps(condition['want'])} (have {json.dumps(condition['have'])})"
-        for condition in rule["conditions"]
-    )
-    return f"  {section} {rule['name']} to {rule['zone']}: {'yes' if rule['matched'] else 'no'} - {conditions}"
+def _permit(rule: dict[str, Any]) -> str:
+    lacks = [_lack(condition) for condition in rule["conditions"] if condition["holds"] is not True]
+    said = "holds" if rule["matched"] else "; ".join(lacks)
+    return f"  permit {rule['name']} to {rule['zone']}: {said}"
+
+
+def _forbid(rule: dict[str, Any]) -> str:
+    if not rule["matched"]:
+        lacks = [_lack(condition) for condition in rule["conditions"] if condition["holds"] is False]
+        return f"  forbid {rule['name']} from {rule['zone']}: does not apply; {'; '.join(lacks)}"
+    doubts = [condition["field"] for condition in rule["conditions"] if condition["holds"] is None]
+    why = f", because this is not known: {', '.join(doubts)}" if doubts else ""
+    return f"  forbid {rule['name']} from {rule['zone']}: APPLIES{why}"
+
+
+def _lack(condition: dict[str, Any]) -> str:
+    have = condition["have"]
+    has = "that is not known" if condition["holds"] is None and have in (None, []) else f"has {_words(have)}"
+    return f"{condition['field']} needs {_words(condition['want'])}, {has}"
+
+
+def _words(value: Json) -> str:
+    """A condition's value as a person would write it: `at most internal`, `any of health, special`."""
+    if isinstance(value, dict):
+        return " and ".join(f"{name.replace('_', ' ')} {_words(inner)}" for name, inner in value.items())
+    if isinstance(value, list):
+        return ", ".join(map(_words, value)) or "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.2f}"
+    return "nothing" if value is None else str(value)

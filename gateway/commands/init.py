@@ -1,9 +1,11 @@
-"""`gateway init`: a commented configuration that works as it is."""
+"""`gateway init`: a commented configuration that works as it is, or a copy of a shipped policy to edit."""
 
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
+from gateway.commands.shipped import copy_policy
 from gateway.core.errors import ConfigurationError
 
 CONFIGURATION = """\
@@ -26,7 +28,8 @@ auth: {{mode: none}}
 #     - {{name: my-app, tenant: research, hash: "sha256:..."}}
 
 # What may leave. Shipped: default.yaml (hard and nothing found), earned.yaml (only public), strict.yaml (nothing).
-# Copy one, edit it while the gateway runs, and test it: gateway check my-policy.yaml
+# Copy one (gateway init --policy default my-policy.yaml), edit it while the gateway runs, and test it
+# (gateway check my-policy.yaml).
 policy: {{path: policies/default.yaml}}
 
 # The model on this machine. The default is a tiny demo model that knows simple English only. Name your own GGUF:
@@ -58,12 +61,20 @@ audit: {{dir: var/audit}}
 
 
 def run(args: argparse.Namespace) -> int:
+    if args.policy:
+        policy, cases = copy_policy(args.policy, args.file or Path("my-policy.yaml"), force=args.force)
+        print(
+            f"wrote {policy} and {cases}; test it with: gateway check {policy}\n"
+            f"use it with   policy: {{path: {policy}}}   in the configuration"
+        )
+        return 0
+    file = args.file or Path("gateway.yaml")
     try:
-        with args.file.open("w" if args.force else "x", encoding="utf-8") as file:
-            file.write(CONFIGURATION.format(file=args.file))
+        with file.open("w" if args.force else "x", encoding="utf-8") as opened:
+            opened.write(CONFIGURATION.format(file=file))
     except FileExistsError:
-        raise ConfigurationError(f"{str(args.file)!r} exists; --force overwrites it") from None
+        raise ConfigurationError(f"{str(file)!r} exists; --force overwrites it") from None
     except OSError as error:
-        raise ConfigurationError(f"cannot write {str(args.file)!r}: {error.strerror}") from None
-    print(f"wrote {args.file}; start with: gateway serve --config {args.file}")
+        raise ConfigurationError(f"cannot write {str(file)!r}: {error.strerror}") from None
+    print(f"wrote {file}; start with: gateway serve --config {file}")
     return 0

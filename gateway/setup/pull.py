@@ -54,7 +54,6 @@ def pull(wanted: Wanted, report: Report, progress: Progress = silent) -> ModelFi
         source = ""
     languages = tuple(sorted(set(wanted.languages)))
     register(folder, name, Registered(str(path), digest, wanted.context, languages, wanted.licence, source))
-    report(f"{name} is ready: set `local: {{model: {name}}}`")
     return find(name)
 
 
@@ -64,17 +63,37 @@ def _download(wanted: Wanted, name: str, folder: Path, report: Report, progress:
     check_url(wanted.source)
     source = Source(wanted.source, wanted.sha256.lower())
     report(f"Downloading {source.plain}")
-    return download(source, folder / f"{name}.gguf", progress), source.sha256, source.plain
+    path = download(source, folder / f"{name}.gguf", progress)
+    try:
+        _check_magic(path, source.plain)
+    except ConfigurationError:
+        path.unlink()
+        raise
+    return path, source.sha256, source.plain
 
 
 def _local(wanted: Wanted) -> tuple[Path, str]:
     path = Path(wanted.source).expanduser().resolve()
     if not path.is_file():
-        raise ConfigurationError(f"{wanted.source!r} is no model of the catalogue, no URL and no file")
+        raise ConfigurationError(
+            f"{wanted.source!r} is no known model, no URL and no file; known: {', '.join(sorted(KNOWN))}"
+        )
+    _check_magic(path, wanted.source)
     digest = sha256_of(path)
     if wanted.sha256 is not None and digest != wanted.sha256.lower():
         raise ConfigurationError(f"{wanted.source!r} has sha256 {digest}, expected {wanted.sha256.lower()}")
     return path, digest
+
+
+def _check_magic(path: Path, source: str) -> None:
+    """A GGUF says so in its first four bytes; anything else would only fail when a request waits for it."""
+    try:
+        with path.open("rb") as file:
+            if file.read(4) == b"GGUF":
+                return
+    except OSError as error:
+        raise ConfigurationError(f"cannot read {source!r}: {error.strerror}") from None
+    raise ConfigurationError(f"{source!r} is not a GGUF file; the local engine reads no other format")
 
 
 def _name_of(source: str, is_url: bool) -> str:

@@ -171,16 +171,56 @@ def test_explain_looks_at_the_backends_of_the_configuration(tmp_path: Path) -> N
     assert json.loads(call(tmp_path, "explain", stdin=HARD).out)["zone"] == "local"
 
 
-def test_explain_is_told_to_a_person_on_a_terminal(tmp_path: Path) -> None:
+def on_a_terminal(folder: Path, stdin: str, *arguments: str) -> str:
     here, there = pty.openpty()
-    command = [sys.executable, "-m", "gateway", "explain"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=there, cwd=tmp_path) as process:
+    command = [sys.executable, "-m", "gateway", "explain", *arguments]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=there, cwd=folder) as process:
         os.close(there)
-        process.communicate(HARD.encode(), timeout=30)
+        process.communicate(stdin.encode(), timeout=30)
         text = os.read(here, 100_000).decode()
     os.close(here)
+    return text
+
+
+def test_explain_is_told_to_a_person_on_a_terminal(tmp_path: Path) -> None:
+    text = on_a_terminal(tmp_path, HARD)
     assert "internal → remote (large) by rule hard-and-nothing-found" in text
-    assert "permit hard-and-nothing-found to remote: yes" in text
+    assert "permit hard-and-nothing-found to remote: holds" in text
+    assert "forbid health-never from remote: does not apply; categories needs any of health, special, minor" in text
+    assert text.count("asked-for-by-name") == 1, "every permit is told once"
+    text = on_a_terminal(tmp_path, CARD)
+    assert "permit asked-for-by-name to remote: sensitivity needs at most internal, has restricted" in text
+    assert "null" not in text
+
+
+WHO = """\
+name: who
+permit:
+  - {name: staff, zone: remote, when: {sensitivity: {at_most: internal}, role: {in: [staff]}, tag: {in: [lab]}}}
+  - {name: open, zone: remote, when: {sensitivity: {at_most: public}, purpose: {in: [demo]}}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "rule"),
+    [
+        ((), "default"),
+        (("--role", "staff"), "default"),
+        (("--role", "staff", "--role", "guest", "--tag", "lab"), "staff"),
+        (("--public", "--purpose", "demo"), "open"),
+    ],
+    ids=" ".join,
+)
+def test_explain_asks_for_whom(tmp_path: Path, arguments: tuple[str, ...], rule: str) -> None:
+    (tmp_path / "who.yaml").write_text(WHO)
+    assert json.loads(call(tmp_path, "explain", "--policy", "who.yaml", *arguments, stdin=HARD).out)["rule"] == rule
+
+
+def test_explain_says_what_is_not_known(tmp_path: Path) -> None:
+    (tmp_path / "who.yaml").write_text(WHO + "forbid: [{name: guests, zone: remote, when: {role: {in: [guest]}}}]\n")
+    text = on_a_terminal(tmp_path, HARD, "--policy", "who.yaml")
+    assert "permit staff to remote: role needs in staff, that is not known; tag needs in lab, that is not known" in text
+    assert "forbid guests from remote: APPLIES, because this is not known: role" in text
 
 
 @pytest.mark.parametrize(

@@ -88,6 +88,42 @@ def _commented(text: str) -> list[dict[str, object]]:
     return [section for text in sections if isinstance(section := yaml.safe_load(text), dict)]
 
 
+@pytest.mark.parametrize("name", ["default", "earned", "strict"])
+def test_a_copy_of_a_shipped_policy_has_its_own_name_and_passes_its_own_cases(tmp_path: Path, name: str) -> None:
+    assert call(tmp_path, "init", "--policy", name, "mine.yaml").code == 0
+    assert yaml.safe_load((tmp_path / "mine.yaml").read_text())["name"] == "mine"
+    assert "gateway check mine.yaml" in (tmp_path / "mine.cases.yaml").read_text()
+    checked = call(tmp_path, "check", "mine.yaml")
+    assert (checked.code, "cases pass" in checked.out) == (0, True)
+    again = call(tmp_path, "init", "--policy", name, "mine.yaml")
+    assert (again.code, "--force" in again.sentence) == (2, True)
+    assert call(tmp_path, "init", "--policy", name, "mine.yaml", "--force").code == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("nope",), "known: default, earned, strict"),
+        (("default", "my policy.yaml"), "my-policy.yaml"),
+        (("default", "mine.txt"), "my-policy.yaml"),
+        (("default", "no/such/folder.yaml"), "cannot write"),
+    ],
+)
+def test_a_copy_that_cannot_be_made_is_exit_code_2(tmp_path: Path, arguments: tuple[str, ...], says: str) -> None:
+    result = call(tmp_path, "init", "--policy", *arguments)
+    assert (result.code, says in result.sentence) == (2, True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_new_key_says_what_policies_may_ask_about_it(tmp_path: Path) -> None:
+    made = call(
+        tmp_path, "keys", "new", "a", "--role", "x", "--role", "y", "--tag", "t", "--purpose", "null", "--public"
+    )
+    (tmp_path / "gateway.yaml").write_text(made.err[made.err.index("auth:") :])
+    key = load_settings(tmp_path / "gateway.yaml")[0].auth.keys[0]
+    assert (key.roles, key.tags, key.purpose, key.public) == ({"x", "y"}, {"t"}, "null", True)
+
+
 def test_a_new_key_opens_the_gateway_that_has_its_hash_and_nothing_else_does(tmp_path: Path) -> None:
     made = run(tmp_path, "keys", "new", "my: app", "--tenant", "research")
     key = made.out.strip()

@@ -31,7 +31,7 @@ def test_a_file_is_registered_where_it_lies(file: Path, told: list[str]) -> None
     assert find("my-model.q8") == pulled
     assert pulled.languages == {"en", "it"}
     assert "my-model.q8" in {line.id for line in listing() if line.path is not None}
-    assert told == ["my-model.q8 is ready: set `local: {model: my-model.q8}`"]
+    assert told == [], "what to do with it is said once, by the command"
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ def test_a_file_is_registered_where_it_lies(file: Path, told: list[str]) -> None
         (Wanted("https://example.com/m.gguf"), "needs --sha256"),
         (Wanted("https://example.com/m.gguf", "abc"), "64 hexadecimal"),
         (Wanted("http://example.com/m.gguf", "0" * 64), "https"),
-        (Wanted("nowhere.gguf"), "no file"),
+        (Wanted("nowhere.gguf"), f"no file; known: {DEFAULT_MODEL}"),
         (Wanted("https://example.com/m.gguf", "0" * 64, "auto"), "--name"),
         (Wanted("https://example.com/m.gguf", "0" * 64, "Two Words"), "--name"),
         (Wanted("https://example.com/m.gguf", "0" * 64, DEFAULT_MODEL), "--name"),
@@ -50,6 +50,15 @@ def test_a_file_is_registered_where_it_lies(file: Path, told: list[str]) -> None
 def test_what_cannot_be_pulled_says_why(wanted: Wanted, said: str, told: list[str]) -> None:
     with pytest.raises(ConfigurationError, match=said):
         pull(wanted, told.append)
+
+
+def test_a_file_that_is_no_gguf_is_not_registered(tmp_path: Path, told: list[str]) -> None:
+    for name, content in (("page.gguf", b"<!doctype html>"), ("empty.gguf", b""), ("weights.gguf", b"GGU")):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(ConfigurationError, match="is not a GGUF file"):
+            pull(Wanted(str(tmp_path / name), name="mine"), told.append)
+    with pytest.raises(ConfigurationError, match="no model 'mine'"):
+        find("mine")
 
 
 def test_a_file_with_another_digest_is_not_registered(file: Path, told: list[str]) -> None:
