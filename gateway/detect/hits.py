@@ -6,6 +6,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+
 @dataclass(frozen=True, slots=True)
 class Hit:
     """A match without its text: all that is remembered of a string."""
@@ -28,6 +29,7 @@ def moved(hit: Hit, start: int, end: int, view: str) -> Hit:
 
 _NUMBERS = frozenset({"identifier", "financial"})
 _LOOSE = frozenset({"phone", "ip_address", "mac_address"})
+_PLAIN = frozenset({"raw", "normal"})
 DOUBTFUL = 0.5
 """What a check gives a reading that any other at its place beats."""
 
@@ -57,7 +59,7 @@ def settle(hits: Sequence[Hit]) -> list[Hit]:
     must never make a text less private.
     """
     by_category: dict[str, _Kept] = {}
-    for hit in sorted(hits, key=lambda hit: (-hit.confidence, hit.view != "raw", hit.start - hit.end, hit.start)):
+    for hit in sorted(hits, key=lambda hit: (-hit.confidence, hit.view not in _PLAIN, hit.start - hit.end, hit.start)):
         same = by_category.setdefault(hit.category, _Kept())
         if same.at(hit) is None and not any(_misread(hit, kept.at(hit)) for kept in by_category.values()):
             same.add(hit)
@@ -70,5 +72,5 @@ def _misread(hit: Hit, other: Hit | None) -> bool:
         return False
     if hit.confidence <= DOUBTFUL:
         return True
-    loose = hit.kind in _LOOSE or (hit.category in _NUMBERS and hit.confidence < 1)
-    return loose and other.confidence == 1
+    loose = hit.kind in _LOOSE or hit.category in _NUMBERS
+    return loose and hit.confidence < 1 == other.confidence

@@ -7,7 +7,6 @@ never looks at more than one slice at once.
 from __future__ import annotations
 
 import re
-import time
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from pathlib import Path
 
 from gateway.detect import numbers, phones, rules, words
 from gateway.detect.candidate import Candidate, Check, Confirmed
+from gateway.detect.clock import Clock
 from gateway.detect.gate import Gate, Open, Words, automaton, lowered
 from gateway.detect.hits import Hit
 from gateway.detect.reserved import Reserved
@@ -27,28 +27,6 @@ _BEFORE, _AFTER = 60, 25
 """How far from a candidate a context word may stand, in characters."""
 _REACH = 500
 """How far past a slice its last candidate may need context words."""
-
-
-class DeadlineError(Exception):
-    """The scan has used up its processor time."""
-
-
-class Clock:
-    """Processor time of one scan. Stopped while other work runs in the same thread."""
-
-    def __init__(self, limit_ms: float) -> None:
-        self._left = limit_ms / 1000
-        self._until = time.thread_time() + self._left
-
-    def stop(self) -> None:
-        self._left = self._until - time.thread_time()
-
-    def start(self) -> None:
-        self._until = time.thread_time() + self._left
-
-    def check(self) -> None:
-        if time.thread_time() > self._until:
-            raise DeadlineError
 
 
 def checks() -> dict[str, Check]:

@@ -10,6 +10,12 @@ _FICTION = re.compile(r"\+1\d{3}5550[01]\d\d")
 """North American numbers 555-0100 to 555-0199 (and 555-00xx) are set aside for fiction."""
 
 
+_SAMPLE_PASSWORD = re.compile(
+    r"(?i)(?:my|your|the)?[-_]?(?:pass(?:word|wd)?|pwd|pw|secret|admin|guest|changeme)\d{0,3}"
+)
+"""What documentation writes for a password. A real one is a secret at whatever host it stands."""
+
+
 class Reserved:
     def __init__(self, tables: Mapping[str, Any]) -> None:
         self._values = {kind: frozenset(values) for kind, values in tables["values"].items()}
@@ -24,7 +30,7 @@ class Reserved:
             or value.startswith(self._prefixes.get(kind, ("\0",)))
             or any(part in value for part in self._contains.get(kind, ()))
             or (kind == "phone" and _FICTION.fullmatch(value) is not None)
-            or (kind in self._suffixes and self._at(value, self._suffixes[kind]))
+            or (kind in self._suffixes and self._at(value, self._suffixes[kind]) and _sample(kind, value))
         )
 
     @staticmethod
@@ -33,3 +39,10 @@ class Reserved:
         return any(
             host == suffix or host.endswith(suffix if suffix.startswith(".") else "." + suffix) for suffix in suffixes
         )
+
+
+def _sample(kind: str, value: str) -> bool:
+    if kind != "credentialed_url":
+        return True
+    password = value.partition("://")[2].rpartition("@")[0].rpartition(":")[2]
+    return _SAMPLE_PASSWORD.fullmatch(password) is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,12 +12,13 @@ import anyio.lowlevel
 import anyio.to_thread
 
 from gateway.core.types import Finding, Json, Place, Scan, Unreadable
+from gateway.detect.clock import Clock, DeadlineError
 from gateway.detect.hits import Hit, moved, settle
-from gateway.detect.joined import Joint, joints
+from gateway.detect.joined import Joint, beside, inside, joints, lefts
 from gateway.detect.normalise import normalise
-from gateway.detect.pack import Clock, DeadlineError, Pack
+from gateway.detect.pack import Pack
 from gateway.detect.views import build
-from gateway.detect.walk import Text, Walk, walk
+from gateway.detect.walk import Text, TooManyError, Walk, walk
 
 Locate: TypeAlias = Callable[[int, int], tuple[int, int]]
 
@@ -26,6 +28,16 @@ _STEP = 10_000
 """Characters scanned between two looks at the event loop."""
 _OFF_LOOP = 50_000
 """From this many characters on, a thread scans."""
+_NODES = 2000
+"""More nodes than this are walked in a thread: these take some 5 ms."""
+_STRING = 250
+"""What a string costs however short it is, in characters of a long one."""
+_LEFT = 60
+"""How far into a text what was said before it is context."""
+_APART = "\n\n\n\n"
+"""More line ends than any number or key holds."""
+_DIGIT = re.compile(r"\d")
+_PROVEN = frozenset({"financial", "identifier"})
 _DEPTH = 3
 """Encodings inside encodings that are opened; what is encoded deeper cannot be read."""
 _LABEL = 64
@@ -69,7 +81,10 @@ class _Reader:
         self, text: str, view: str, locate: Locate, depth: int, run: tuple[int, int] | None
     ) -> Generator[int, None, None]:
         """A text, normalised. `run` is the encoded run it came out of."""
-        for reading in normalise(text):
+        for reading in normalise(text, self.clock):
+            if reading is None:
+                yield 1000
+                continue
             inner = _composed(reading.locate, locate)
             name = view if view != "raw" or reading.view == "raw" else reading.view
             yield from self._reading(reading.text, name, inner, depth, run)
@@ -82,7 +97,7 @@ class _Reader:
         for found in self.pack.search(text, self.clock, guess=guess):
             hits.extend(found.hits)
             probes |= found.probes
-            yield min(len(text), 4000)
+            yield _STRING + min(len(text), 4000)
         self._keep(hits, view, locate, run)
         if probes and not guess:
             yield from self._views(text, probes, view, locate, depth, run)
@@ -97,7 +112,7 @@ class _Reader:
         self, text: str, probes: set[str], view: str, locate: Locate, depth: int, run: tuple[int, int] | None
     ) -> Generator[int, None, None]:
         self.clock.check()
-        seen = build(text, probes)
+        seen = build(text, probes, self.clock)
         if seen.opaque:
             self.reasons.add("encoded")
         if depth >= _DEPTH and (seen.runs or any(not guess for _, guess in seen.readings)):
@@ -143,23 +158,39 @@ class Scanner:
 
     async def scan(self, document: Mapping[str, Json], seen: dict[Any, Any] | None = None) -> Scan:
         """What is in `document`; what could not be read, or not in time, is in `unreadable`."""
-        clock = Clock(self._deadline_ms)
+        clock, memory = Clock(self._deadline_ms), {} if seen is None else seen
         try:
-            walked = walk(document)
-            steps = self._steps(document, walked, {} if seen is None else seen, clock)
-            if walked.characters > _OFF_LOOP:
-                return await anyio.to_thread.run_sync(_finish, steps, clock)
-            return await _interleaved(steps, clock)
+            try:
+                walked = walk(document, clock, at_most=_NODES)
+            except TooManyError:
+                walked = None
+            if walked is not None and walked.characters <= _OFF_LOOP:
+                return await _interleaved(self._steps(document, walked, memory, clock), clock)
+            clock.stop()
+            return await anyio.to_thread.run_sync(self._whole, document, memory, clock)
+        except DeadlineError:
+            return Scan((), (Unreadable("$", "deadline"),), self.pack)
         except Exception:  # noqa: BLE001 - whatever it is, no one has read this document
             return self._failed()
 
     def scan_now(self, document: Mapping[str, Json]) -> Scan:
         """The same without an event loop."""
-        clock = Clock(self._deadline_ms)
         try:
-            return _finish(self._steps(document, walk(document), {}, clock), clock)
+            return self._whole(document, {}, Clock(self._deadline_ms))
+        except DeadlineError:
+            return Scan((), (Unreadable("$", "deadline"),), self.pack)
         except Exception:  # noqa: BLE001 - the same answer as above
             return self._failed()
+
+    def _whole(self, document: Mapping[str, Json], seen: dict[Any, Any], clock: Clock) -> Scan:
+        clock.start()  # in this thread: processor time is counted per thread
+        steps = self._steps(document, walk(document, clock), seen, clock)
+        while True:
+            try:
+                next(steps)
+            except StopIteration as done:
+                scan: Scan = done.value
+                return scan
 
     def _failed(self) -> Scan:
         return Scan((), (Unreadable("$", "detector_failed"),), self.pack)
@@ -174,16 +205,21 @@ class Scanner:
         """The scan in pieces; yields how many characters each took."""
         findings = _Findings()
         unreadable = list(walked.unreadable)
-        for text in walked.texts:
+        said = lefts(document)
+        for number, text in enumerate(walked.texts):
+            if not number % 64 and clock.late:
+                unreadable.append(Unreadable(text.path, "deadline"))
+                break
             if len(text.text) < SHORTEST and not text.label:
                 continue
-            key = (_MEMO, self.pack, text.text, text.label)
+            left = said.get(text.path, "") if _DIGIT.search(text.text, 0, _LEFT) else ""
+            key = (_MEMO, self.pack, text.text, text.label, left)
             memory = seen.get(key)
             if memory is _NOTHING:
                 continue
             try:
                 if memory is None:
-                    memory = seen[key] = yield from self._look(text, clock)
+                    memory = seen[key] = yield from self._look(text, left, clock)
             except DeadlineError:
                 unreadable.append(Unreadable(text.path, "deadline"))
                 break
@@ -194,7 +230,7 @@ class Scanner:
                 findings.add(text.path, memory.hits)
                 unreadable.extend(Unreadable(text.path, reason) for reason in memory.reasons)
         try:
-            for joint in joints(document):
+            for joint in (*joints(document), *beside((*walked.siblings, *inside(document)), clock)):
                 yield from self._joined(joint, seen, clock, findings)
         except DeadlineError:
             unreadable.append(Unreadable("$.messages", "deadline"))
@@ -202,18 +238,24 @@ class Scanner:
             unreadable.append(Unreadable("$.messages", "detector_failed"))
         return Scan(findings.all(), tuple(dict.fromkeys(unreadable)), self.pack)
 
-    def _look(self, text: Text, clock: Clock) -> Generator[int, None, _Memory]:
+    def _look(self, text: Text, left: str, clock: Clock) -> Generator[int, None, _Memory]:
         if text.label:
-            return (yield from self._labelled(text, clock))
+            return (yield from self._after(text.label[-_LABEL:].replace("_", " ") + ": ", text.text, clock))
+        if left:
+            return (yield from self._after(left + _APART, text.text, clock, own=True))
         return (yield from _Reader(self._pack, clock).read(text.text))
 
-    def _labelled(self, text: Text, clock: Clock) -> Generator[int, None, _Memory]:
-        """A value under a key that is not the API's: the key is read in front of it, as its context."""
-        prefix = text.label[-_LABEL:].replace("_", " ") + ": "
-        memory = yield from _Reader(self._pack, clock).read(prefix + text.text)
-        size = len(prefix)
+    def _after(self, before: str, text: str, clock: Clock, *, own: bool = False) -> Generator[int, None, _Memory]:
+        """A text with its context in front: its key, where that is not the API's, or the end of what was said before.
+
+        With `own`, only what stands in the text itself is told: the rest has been told where it stands.
+        """
+        memory = yield from _Reader(self._pack, clock).read(before + text)
+        size = len(before)
         hits = tuple(
-            moved(hit, max(0, hit.start - size), hit.end - size, hit.view) for hit in memory.hits if hit.end > size
+            moved(hit, max(0, hit.start - size), hit.end - size, hit.view)
+            for hit in memory.hits
+            if hit.end > size and (hit.start >= size or not own)
         )
         return _Memory(hits, memory.reasons) if hits or memory.reasons else _NOTHING
 
@@ -224,10 +266,15 @@ class Scanner:
         hits = seen.get(key)
         if hits is None:
             hits = []
-            for reading in normalise(joint.text):
+            for reading in normalise(joint.text, clock):
+                if reading is None:
+                    yield 1000
+                    continue
                 for found in self._pack.search(reading.text, clock, guess=True):
                     yield len(joint.text)
                     hits.extend(moved(hit, *reading.locate(hit.start, hit.end), "joined") for hit in found.hits)
+            if joint.proven:
+                hits = [hit for hit in hits if hit.confidence == 1 and hit.category in _PROVEN]
             seen[key] = hits = tuple(hit for hit in settle(hits) if joint.crosses(hit.start, hit.end))
         for hit in hits:
             path, start, end = joint.place(hit.start, hit.end)
@@ -257,16 +304,6 @@ class _Findings:
 
     def all(self) -> tuple[Finding, ...]:
         return tuple(self._found.values())
-
-
-def _finish(steps: Generator[int, None, Scan], clock: Clock) -> Scan:
-    clock.start()  # in this thread: processor time is counted per thread
-    while True:
-        try:
-            next(steps)
-        except StopIteration as done:
-            scan: Scan = done.value
-            return scan
 
 
 async def _interleaved(steps: Generator[int, None, Scan], clock: Clock) -> Scan:

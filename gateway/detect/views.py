@@ -14,7 +14,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from math import log2
 
-from gateway.detect.normalise import Builder, Reading
+from gateway.detect.clock import Clock
+from gateway.detect.reading import Builder, Reading
 
 BLOB = 1024
 """From this length on, a run of base64 that is no text is content that nobody here can read."""
@@ -97,28 +98,28 @@ class Seen:
     """There is a long run that looks encoded or encrypted and decodes to nothing readable."""
 
 
-def build(text: str, probes: set[str]) -> Seen:
+def build(text: str, probes: set[str], clock: Clock) -> Seen:
     """Every view of `text` that its probes ask for."""
     seen = Seen()
     for name, pattern, reads in _REWRITES:
         if name in probes:
-            reading = _rewrite("unescaped", text, pattern, reads)
+            reading = _rewrite(Builder("unescaped", clock), text, pattern, reads)
             if reading is not None:
                 seen.readings.append((reading, False))
     for name, rewritten in (("words", _spelled), ("spaced", _spaced), ("broken", _broken)):
         if name in probes:
-            reading = rewritten(text)
+            reading = rewritten(text, Builder(name, clock))
             if reading is not None:
                 seen.readings.append((reading, True))
     if "base64" in probes:
-        _decode(text, _BASE64, _from_base64, "base64", seen)
+        _decode(text, _BASE64, _from_base64, "base64", seen, clock)
     if "hex" in probes:
-        _decode(text, _HEX, _from_hex, "hex", seen)
+        _decode(text, _HEX, _from_hex, "hex", seen, clock)
     return seen
 
 
-def _rewrite(view: str, text: str, pattern: re.Pattern[str], reads: Callable[[str], str]) -> Reading | None:
-    builder, done = Builder(view), 0
+def _rewrite(builder: Builder, text: str, pattern: re.Pattern[str], reads: Callable[[str], str]) -> Reading | None:
+    done = 0
     for match in pattern.finditer(text):
         read = reads(match.group())
         if read == match.group():
@@ -153,9 +154,9 @@ _REWRITES: tuple[tuple[str, re.Pattern[str], Callable[[str], str]], ...] = (
 )
 
 
-def _spelled(text: str) -> Reading | None:
+def _spelled(text: str, builder: Builder) -> Reading | None:
     """Runs of digit words (and single letters between them) as the number they spell."""
-    builder, done = Builder("words"), 0
+    done = 0
     for run in _SPELLED.finditer(text):
         if len(_SPELLED_TOKEN.findall(run.group())) < 3:
             continue
@@ -178,9 +179,9 @@ def _rest(builder: Builder, text: str, done: int) -> Reading | None:
     return builder.reading()
 
 
-def _spaced(text: str) -> Reading | None:
+def _spaced(text: str, builder: Builder) -> Reading | None:
     """Runs of evenly spaced characters or groups, pushed together."""
-    builder, done = Builder("spaced"), 0
+    done = 0
     runs = [(run.span(), r"\S") for run in _SINGLES.finditer(text)]
     runs += [(run.span(), r"[A-Za-z0-9@+]+") for run in _GROUPS.finditer(text) if _alone(text, run)]
     for (start, end), token in sorted(runs):
@@ -210,17 +211,26 @@ def _alone(text: str, run: re.Match[str]) -> bool:
     )
 
 
-def _broken(text: str) -> Reading | None:
+def _broken(text: str, builder: Builder) -> Reading | None:
     """Without the line ends that stand inside a word or number."""
-    builder, done = Builder("broken"), 0
+    done = 0
     for gap in _BROKEN.finditer(text):
         builder.add(text[done : gap.start()], done, gap.start())
         done = gap.end()
     return _rest(builder, text, done)
 
 
-def _decode(text: str, pattern: re.Pattern[str], decode: Callable[[str], bytes | None], view: str, seen: Seen) -> None:
-    for run in pattern.finditer(text):
+def _decode(
+    text: str,
+    pattern: re.Pattern[str],
+    decode: Callable[[str], bytes | None],
+    view: str,
+    seen: Seen,
+    clock: Clock,
+) -> None:
+    for number, run in enumerate(pattern.finditer(text)):
+        if not number % 64:
+            clock.check()
         opened = False
         for start, end in _parts(run):
             data = decode(text[start:end])

@@ -11,9 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from gateway.core.types import Json, Unreadable
+from gateway.detect.clock import Clock
 
 DEPTH = 64
 NODES = 400_000
+_OFTEN = 256
 CHARACTERS = 8_000_000
 PAYLOAD = 4096
 """How much of a string inside an unreadable part is still looked at: file names and URLs, not pixels."""
@@ -68,17 +70,37 @@ class Walk:
     characters: int = 0
     nodes: int = 0
     full: bool = False
+    siblings: list[list[tuple[str, str]]] = field(default_factory=list)
+    """(path, text) of the strings and integers that stand in one list or object, where there are several."""
+    clock: Clock | None = None
+    at_most: float = math.inf
+    """Nodes after which to give up."""
+    pause: int = _OFTEN
+    """Nodes after which to look at the clock again."""
+
+    def look(self) -> None:
+        self.pause = self.nodes + _OFTEN
+        if self.clock is not None:
+            self.clock.check()
+        if self.nodes > self.at_most:
+            raise TooManyError
 
 
-def walk(document: Json) -> Walk:
-    """Every string and every long number of `document`."""
-    seen = Walk()
+class TooManyError(Exception):
+    """The document has more nodes than the caller wanted to see here."""
+
+
+def walk(document: Json, clock: Clock | None = None, at_most: float = math.inf) -> Walk:
+    """Every string and every long number of `document`. Raises DeadlineError, and TooManyError past `at_most` nodes."""
+    seen = Walk(clock=clock, at_most=at_most)
     _visit(seen, document, "$", "", 0, math.inf)
     return seen
 
 
 def _visit(seen: Walk, value: Json, path: str, label: str, depth: int, cap: float) -> None:
     seen.nodes += 1
+    if seen.nodes > seen.pause:
+        seen.look()
     if seen.full:
         return
     if depth > DEPTH or seen.nodes > NODES:
@@ -124,7 +146,10 @@ def _number(seen: Walk, value: float, path: str, label: str) -> None:
 
 
 def _object(seen: Walk, value: Mapping[Json, Json], path: str, depth: int, cap: float) -> None:
+    beside: list[tuple[str, str]] = []
     for index, (key, item) in enumerate(value.items()):
+        if seen.full:
+            break
         if key in _KNOWN:
             inner, label = f"{path}.{key}", ""
         else:
@@ -135,7 +160,11 @@ def _object(seen: Walk, value: Mapping[Json, Json], path: str, depth: int, cap: 
         if type(item) is str and key not in _HANDLES:  # most of what there is, without a further call
             seen.nodes += 1
             _text(seen, item, inner, label, cap)
+            if item not in _KNOWN:
+                beside.append((inner, item))
             continue
+        if type(item) is int:
+            beside.append((inner, _written(item)))
         if key == "content" and isinstance(item, list | tuple):
             _parts(seen, item, inner, depth + 1)
             continue
@@ -144,17 +173,35 @@ def _object(seen: Walk, value: Mapping[Json, Json], path: str, depth: int, cap: 
         elif key == "audio" and isinstance(item, Mapping) and "id" in item:
             seen.unreadable.append(Unreadable(inner, "audio"))  # an earlier spoken answer, by reference
         _visit(seen, item, inner, label, depth + 1, PAYLOAD if key in _HANDLES else cap)
+    if len(beside) > 1:
+        seen.siblings.append(beside)
 
 
 def _list(seen: Walk, items: list[Json] | tuple[Json, ...], path: str, label: str, depth: int, cap: float) -> None:
-    if 1 < len(items) <= 40 and all(type(item) is int for item in items):
+    row = 1 < len(items) <= 40 and all(type(item) is int for item in items)
+    if row:
         _text(seen, " ".join(map(str, items)), path, label, math.inf)  # a number cut into numbers
+    beside: list[tuple[str, str]] = []
     for index, item in enumerate(items):
-        _visit(seen, item, f"{path}[{index}]", label, depth + 1, cap)
+        if seen.full:
+            break
+        inner = f"{path}[{index}]"
+        _visit(seen, item, inner, label, depth + 1, cap)
+        if type(item) is str or type(item) is int:
+            beside.append((inner, item if isinstance(item, str) else _written(item)))
+    if len(beside) > 1 and not row:
+        seen.siblings.append(beside)
+
+
+def _written(number: int) -> str:
+    """Digits of an integer; one beyond any number that a rule knows is not written out."""
+    return str(number) if -(10**40) < number < 10**40 else ""
 
 
 def _parts(seen: Walk, items: list[Json] | tuple[Json, ...], path: str, depth: int) -> None:
     for index, item in enumerate(items):
+        if seen.full:
+            break
         inner = f"{path}[{index}]"
         reason = _reason(item)
         if reason:

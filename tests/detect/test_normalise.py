@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.detect.normalise import normalise, plain
+from gateway.detect.clock import Clock, DeadlineError
+from gateway.detect.normalise import normalise as normalised
+from gateway.detect.normalise import plain
+from gateway.detect.reading import Reading
+
+
+def normalise(raw: str) -> list[Reading]:
+    return [reading for reading in normalised(raw, Clock(5000)) if reading is not None]
+
 
 READS = {
     "fullwidth": ("ＩＢＡＮ１２", "IBAN12"),
@@ -57,3 +67,22 @@ def test_every_part_of_a_reading_stands_where_it_came_from(raw: str) -> None:
 def test_a_reading_can_always_be_encoded(raw: str) -> None:
     for reading in normalise(raw):
         reading.text.encode()
+
+
+HOSTILE = "½é\u200b1" * 50_000
+
+
+def test_normalising_keeps_the_deadline() -> None:
+    with pytest.raises(DeadlineError):
+        list(normalised(HOSTILE, Clock(5)))
+
+
+def test_a_reading_costs_a_few_times_its_text() -> None:
+    tracemalloc.start()
+    try:
+        for reading in normalised(HOSTILE, Clock(60_000)):
+            del reading
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 10 * len(HOSTILE.encode())

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
+import anyio
 import pytest
 
 from gateway.core.types import Unreadable
 from gateway.detect import Scanner
-from gateway.detect.walk import CHARACTERS, DEPTH, walk
+from gateway.detect.clock import Clock, DeadlineError
+from gateway.detect.walk import CHARACTERS, DEPTH, TooManyError, walk
 
 IBAN = "DE10297299752882001826"
 CARD = 4478878384837260
@@ -137,3 +140,36 @@ def test_no_path_repeats_a_key_of_the_users() -> None:
     walked = walk({"metadata": {"anna.verdi@posta.it": {"secret-name": "some text"}}})
     assert not any("anna" in text.path or "secret" in text.path for text in walked.texts)
     assert "anna" not in repr(walked.texts)
+
+
+# ── the clock ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+MANY = {
+    "integers": {"metadata": {"a": [1] * 1_000_000}},
+    "parts": chat([{"type": "image_url"}] * 100_000),
+    "messages": {"messages": [{"role": "user", "content": "hi"}] * 100_000},
+}
+
+
+@pytest.mark.parametrize("document", MANY.values(), ids=MANY)
+def test_walking_keeps_the_deadline(document: dict[str, Any]) -> None:
+    with pytest.raises(DeadlineError):
+        walk(document, Clock(10))
+
+
+@pytest.mark.parametrize("document", MANY.values(), ids=MANY)
+def test_a_walk_gives_up_where_it_was_told_to(document: dict[str, Any]) -> None:
+    start = time.thread_time()
+    with pytest.raises(TooManyError):
+        walk(document, Clock(10_000), at_most=2000)
+    assert time.thread_time() - start < 0.05
+
+
+@pytest.mark.parametrize("document", MANY.values(), ids=MANY)
+def test_a_body_of_many_small_values_does_not_stop_the_loop(scanner: Scanner, document: dict[str, Any]) -> None:
+    async def main() -> float:
+        begun = time.thread_time()
+        await scanner.scan(document)
+        return time.thread_time() - begun
+
+    assert anyio.run(main) < 0.1  # processor time of the loop's own thread
