@@ -65,9 +65,9 @@ class App:
         if scope["type"] != "http":
             return  # websockets are closed by the server, the lifespan belongs to whoever runs the app
         answer = Answer(send, "req_" + secrets.token_hex(12))
-        headers = headers_of(scope)
         bind_contextvars(request_id=answer.request_id)  # the server runs each request in a context of its own
         try:
+            headers = headers_of(scope)
             answer.cors = self._cors.headers(headers)
             self._admit(headers)
             await self._route(scope, headers, receive, answer)
@@ -123,7 +123,8 @@ class App:
         await answer.json({"status": "ok"})
 
     async def _ready(self, scope: Scope, headers: Headers, answer: Answer) -> None:
-        status, body = self._endpoints.health.ready(query_of(scope).get("zone"))
+        known = self._auth.knows(headers)
+        status, body = self._endpoints.health.ready(query_of(scope).get("zone"), in_full=known)
         await answer.json(body, status=status)
 
     async def _metrics(self, scope: Scope, headers: Headers, answer: Answer) -> None:

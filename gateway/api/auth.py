@@ -45,3 +45,11 @@ class Auth:
         if found is None:
             raise HTTPError(401, "this API key is not known here; ask the operator for one", code="invalid_api_key")
         return found
+
+    def knows(self, headers: Mapping[bytes, bytes]) -> bool:
+        """Whether this caller may read more than any passer-by."""
+        try:
+            self.identify(headers)
+        except HTTPError:
+            return False
+        return True

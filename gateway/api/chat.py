@@ -12,9 +12,10 @@ import anyio
 from starlette.types import Receive
 
 from gateway.api.auth import Auth
+from gateway.api.body import Bodies, ClientGone
 from gateway.api.collect import Collector
 from gateway.api.events import EventStream
-from gateway.api.http import Answer, ClientGone, Headers, read_body, text_of
+from gateway.api.http import Answer, Headers, text_of
 from gateway.api.schema import parse_body
 from gateway.api.sse import StreamWriter
 from gateway.api.watch import watch
@@ -56,12 +57,13 @@ class Chat:
         self._log_failure = log_failure
         self._measured = in_flight
         self._in_flight = 0
+        self._bodies = Bodies(options.body_limit, in_flight=options.max_in_flight)
 
     async def __call__(self, headers: Headers, receive: Receive, answer: Answer) -> None:
         try:
             principal = self._auth.identify(headers)
-            raw = await read_body(receive, headers, self._options.body_limit)
-            request = self.parse(raw, headers, principal, answer.request_id)
+            with self._bodies.held() as body:
+                request = self.parse(await body.read(receive, headers), headers, principal, answer.request_id)
         except ClientGone:
             return
         if self._in_flight >= self._options.max_in_flight:

@@ -25,8 +25,12 @@ class Health:
     def __init__(self, conditions: tuple[Condition, ...]) -> None:
         self._conditions = conditions
 
-    def ready(self, zone_word: str | None) -> tuple[int, Json]:
-        """(status, body). With a zone, only what that zone needs counts."""
+    def ready(self, zone_word: str | None, *, in_full: bool = True) -> tuple[int, Json]:
+        """(status, body). With a zone, only what that zone needs counts.
+
+        A probe without a key learns which part is not ready; problems, which may name paths, models and digests are
+        for those `in_full` is given to.
+        """
         zone = _zone(zone_word)
         parts: dict[str, Json] = {}
         ready = True
@@ -36,13 +40,15 @@ class Health:
             problem = condition.check()
             ready = ready and problem is None
             part: dict[str, Json] = {"ready": problem is None}
+            parts[condition.name] = part
+            if not in_full:
+                continue
             if condition.zone is not None:
                 part["zone"] = str(condition.zone)
             if problem is not None:
                 part["problem"] = problem
             if condition.describe is not None:
                 part |= condition.describe()
-            parts[condition.name] = part
         return (200 if ready else 503), {"status": "ready" if ready else "not ready", "parts": parts}
 
 

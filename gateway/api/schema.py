@@ -16,6 +16,9 @@ from gateway.core.errors import BadRequest
 from gateway.core.types import Json
 
 MAX_ENTRIES = 10_000
+MAX_DEPTH = 128
+"""Levels of lists and objects. What walks a body may recurse, and Python gives that a thousand."""
+MAX_TOKEN = 2**31 - 1
 
 
 class _Open(BaseModel):
@@ -91,6 +94,8 @@ def parse_body(raw: bytes) -> dict[str, Json]:
         raise BadRequest("the body is not valid JSON in UTF-8", code="invalid_json") from None
     if not isinstance(data, dict):
         raise BadRequest("the body must be a JSON object", code="invalid_json")
+    if raw.count(b"[") + raw.count(b"{") > MAX_DEPTH:
+        _check_depth(data)
     body = {name: value for name, value in data.items() if value is not None}
     _check_size(body)
     try:
@@ -99,6 +104,21 @@ def parse_body(raw: bytes) -> dict[str, Json]:
         raise _bad_field(error) from None
     _check_together(checked, body)
     return body
+
+
+def _check_depth(data: Json) -> None:
+    """Level by level: however deep it is, this stack does not grow."""
+    level = [data]
+    for _ in range(MAX_DEPTH):
+        level = [
+            inner
+            for outer in level
+            for inner in (outer.values() if type(outer) is dict else outer)
+            if type(inner) is dict or type(inner) is list
+        ]
+        if not level:
+            return
+    raise BadRequest(f"the body is nested deeper than {MAX_DEPTH} levels", code="invalid_json")
 
 
 def _check_size(body: Mapping[str, Json]) -> None:
@@ -177,12 +197,17 @@ def _check_bias(bias: Any) -> None:
     if bias is None:
         return
     fine = isinstance(bias, dict) and all(
-        token.isdecimal() and type(value) in {int, float} and -100 <= value <= 100 for token, value in bias.items()
+        _is_token(token) and type(value) in {int, float} and -100 <= value <= 100 for token, value in bias.items()
     )
     if not fine:
         raise BadRequest(
             "'logit_bias' maps token ids to numbers from -100 to 100", param="logit_bias", code="invalid_value"
         )
+
+
+def _is_token(word: str) -> bool:
+    """The length comes first: a number of a million digits takes long to read."""
+    return len(word) <= 10 and word.isdecimal() and int(word) <= MAX_TOKEN
 
 
 def _check_tool_messages(messages: list[Message]) -> None:

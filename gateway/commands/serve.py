@@ -114,6 +114,7 @@ def _has_uvloop() -> bool:
 async def _serve(settings: Settings, folder: Path, listener: socket.socket, quiet: bool) -> None:
     import uvicorn
 
+    from gateway.api.protocol import protocol
     from gateway.wiring import open_gateway
 
     tls = settings.server.tls
@@ -122,6 +123,7 @@ async def _serve(settings: Settings, folder: Path, listener: socket.socket, quie
         server = _server(
             uvicorn.Config(
                 gateway.app,
+                http=protocol(write_timeout_s=settings.server.write_timeout_s),
                 log_config=None,
                 access_log=False,
                 lifespan="off",

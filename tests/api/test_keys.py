@@ -175,3 +175,12 @@ def test_a_gateway_that_others_could_use_without_a_key_does_not_start(tmp_path: 
     assert sentence in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
     assert "sk-clear" not in done.stderr
+
+
+def test_a_probe_without_a_key_reads_only_what_is_ready(guarded: Serving) -> None:
+    parts = guarded.get("/readyz").json()["parts"]
+    assert {"audit", "policy", "local", "large"} <= parts.keys()
+    assert all(part == {"ready": True} for part in parts.values())
+    whole = guarded.get("/readyz", headers={"authorization": f"Bearer {ALICE}"}).json()["parts"]
+    assert whole["policy"]["digest"]
+    assert whole["large"]["model"] == "capture-1"

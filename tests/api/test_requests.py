@@ -211,6 +211,8 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         "tool_choice",
     ),
     "logit_bias out of bounds": ({"logit_bias": {"1": 101}}, "logit_bias"),
+    "logit_bias of a token that no vocabulary has": ({"logit_bias": {"9" * 30: 1}}, "logit_bias"),
+    "logit_bias of an endless number": ({"logit_bias": {"9" * 100_000: 1}}, "logit_bias"),
     "logit_bias by word": ({"logit_bias": {"word": 1}}, "logit_bias"),
     "logit_bias as a list": ({"logit_bias": [1]}, "logit_bias"),
 }

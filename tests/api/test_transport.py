@@ -64,6 +64,20 @@ REFUSED: dict[str, tuple[str, str, dict[str, Any], int, str]] = {
     "half an emoji": ("POST", CHAT, {"content": b'{"model":"\\ud83d"}'}, 400, "invalid_json"),
     "not a number": ("POST", CHAT, {"content": b'{"temperature":NaN}'}, 400, "invalid_json"),
     "braces without end": ("POST", CHAT, {"content": b'{"a":' * 100_000}, 400, "invalid_json"),
+    "lists in lists": (
+        "POST",
+        CHAT,
+        {"content": json.dumps(ASK)[:-1].encode() + b', "metadata": ' + b"[" * 1000 + b"]" * 1000 + b"}"},
+        400,
+        "invalid_json",
+    ),
+    "more headers than anybody has": (
+        "GET",
+        "/healthz",
+        {"headers": {f"x-{number}": "1" for number in range(300)}},
+        431,
+        "headers_too_large",
+    ),
     "a field missing": ("POST", CHAT, {"json": {"model": "large"}}, 400, "invalid_value"),
     "a compressed body": (
         "POST",
