@@ -63,8 +63,9 @@ def _nobody() -> None:
 class Exchange:
     """One request's frames, on their way back. They are kept here, up to a limit, however slow their reader is."""
 
-    def __init__(self, number: int, ended: Callable[[], None] = _nobody) -> None:
+    def __init__(self, number: int, most: int, ended: Callable[[], None]) -> None:
         self.number = number
+        self._most = most
         self.ended = False
         self._tell_ended = ended
         self._frames: deque[Frame] = deque()
@@ -76,7 +77,7 @@ class Exchange:
     def put(self, frame: Frame, size: int) -> bool:
         """Keep a frame of `size` bytes; False when that is too much and nothing is kept any more."""
         self._size += size
-        if self._size > UNREAD_BYTES:
+        if self._size > self._most:
             self._overflowed = True
             self._frames.clear()
         else:
@@ -122,12 +123,14 @@ class Supervisor:
         changed: Callable[[Status], None] | None = None,
         rest_s: float = REST_S,
         silence_s: float = SILENCE_S,
+        unread_bytes: int = UNREAD_BYTES,
     ) -> None:
         self._load = load
         self._make_host = host
         self._tell = changed
         self._rest_s = rest_s
         self._silence_s = silence_s
+        self._unread_bytes = unread_bytes
         self._numbers = itertools.count(1)
         self._exchanges: dict[int, Exchange] = {}
         self._outbox = bytearray()
@@ -175,7 +178,7 @@ class Supervisor:
 
         `ended` is told when the worker can take the next one, whether or not this one's frames have been read.
         """
-        exchange = Exchange(next(self._numbers), ended)
+        exchange = Exchange(next(self._numbers), self._unread_bytes, ended)
         self._exchanges[exchange.number] = exchange
         self._write({**frame, "id": exchange.number})
         return exchange

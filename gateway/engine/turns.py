@@ -18,6 +18,10 @@ class Turn:
         self.tenant = tenant
         self.ended = False
 
+    @property
+    def granted(self) -> bool:
+        return self._granted.is_set()
+
     async def wait(self) -> None:
         await self._granted.wait()
 
@@ -75,12 +79,13 @@ class Turns:
                 del self._queues[turn.tenant]
             return
         self._holder = None
+        if turn.tenant in self._queues:
+            self._queues[turn.tenant] = self._queues.pop(turn.tenant)  # behind all the others
         if self._queues:
-            tenant = next(iter(self._queues))
-            queue = self._queues.pop(tenant)
+            tenant, queue = next(iter(self._queues.items()))
             following = queue.popleft()
-            if queue:
-                self._queues[tenant] = queue  # behind all the others
+            if not queue:
+                del self._queues[tenant]
             self._take(following)
 
     def _take(self, turn: Turn) -> None:

@@ -52,6 +52,8 @@ def test_nothing_asked_gives_the_defaults() -> None:
         ({"logit_bias": {"the": 1}}, BadRequest),
         ({"logit_bias": [1]}, BadRequest),
         ({"logit_bias": {"1": 101}}, BadRequest),
+        ({"logit_bias": {"9" * 30: 1}}, BadRequest),
+        ({"seed": 2**64}, BadRequest),
         ({"top_logprobs": 3}, BadRequest),
         ({"logprobs": 1}, BadRequest),
         ({"response_format": "json"}, BadRequest),

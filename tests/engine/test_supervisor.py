@@ -7,7 +7,7 @@ import signal
 import socket
 import threading
 from collections.abc import Callable
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -159,7 +159,8 @@ class FakeHost:
                 if answers is None:
                     return
                 for answer in answers:
-                    theirs.sendall(encode(answer))
+                    with suppress(OSError):  # nobody is there to hear it any more
+                        theirs.sendall(encode(answer))
 
     async def end(self) -> str:
         self.connection.close()
@@ -294,3 +295,32 @@ async def test_a_fault_in_the_worker_is_told_by_class_alone(model: ModelFile, to
         with pytest.raises(BackendBroke, match="EngineFault"):
             await tools.say(engine, "Hi")
         assert engine.state is State.READY
+
+
+def _talkative(frame: dict[str, Any]) -> list[dict[str, Any]]:
+    """A worker that answers 2,000 frames of 1,000 bytes to who says much, and two to others."""
+    if frame["op"] == "load":
+        return [{"ready": {"context": 512}}]
+    if frame["op"] == "cancel":
+        return []
+    count = 2000 if frame["messages"][-1]["content"] == "much" else 2
+    steps = [{"id": frame["id"], "step": [0, "a" * 1000, None, None]} for _ in range(count)]
+    return [*steps, {"id": frame["id"], "usage": [1, count]}]
+
+
+@pytest.mark.parametrize("unread_bytes", [4_000_000, 1_000_000], ids=["kept for it", "too much to keep"])
+async def test_a_reader_that_does_not_read_holds_up_nobody(model: ModelFile, tools: Any, unread_bytes: int) -> None:
+    engine = LocalEngine(model, queue=4)
+    engine._supervisor = Supervisor({}, lambda: FakeHost(_talkative), unread_bytes=unread_bytes)
+    async with tools.running(engine), aclosing(engine.stream(tools.request("much"), tools.decision)) as unread:
+        begun = await anext(unread)
+        with anyio.fail_after(5):
+            said = await tools.say(engine, "little")
+        assert said.usage.completion_tokens == 2
+        assert engine.waiting == 0
+        if unread_bytes > 2_000_000:
+            chunks = [*begun, *[chunk async for pieces in unread for chunk in pieces]]
+            assert sum(len(chunk.delta.get("content", "")) for chunk in chunks) == 2_000_000
+        else:
+            with pytest.raises(BackendBroke, match="does not read"):
+                await anext(unread)
