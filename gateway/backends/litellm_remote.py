@@ -11,6 +11,7 @@ from __future__ import annotations
 import importlib
 import logging
 import os
+import re
 from collections.abc import AsyncGenerator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -20,7 +21,7 @@ import anyio
 import httpx
 
 from gateway.backends.answer import Answer
-from gateway.backends.endpoint import validate_endpoint
+from gateway.backends.endpoint import LOOPBACK, inside, validate_endpoint
 from gateway.backends.failures import from_status
 from gateway.backends.fields import limit, sendable
 from gateway.backends.openai_wire import as_system
@@ -50,6 +51,17 @@ _ALWAYS = frozenset({"messages", "model", "stream"})
 _sent: ContextVar[set[str] | None] = ContextVar("sent", default=None)
 """Addresses written to under the permit in force: one permit is one attempt. None where no permit is in force."""
 
+_ADDRESS = re.compile(r"(?!GATEWAY_)\w+_(API_BASE|BASE_URL)|AWS_BEDROCK_RUNTIME_ENDPOINT|(WATSONX|WX|WML)_URL")
+"""Variables that would lead a request elsewhere, past the checks of `base_url` and under another host's name."""
+_PREFIXES = {
+    "bedrock": ("AWS_BEDROCK",),
+    "huggingface": ("HUGGINGFACE", "HF"),
+    "vertex_ai": ("VERTEX", "VERTEXAI"),
+    "watsonx": ("WATSONX", "WX", "WML"),
+}
+"""What the variables of a vendor begin with, where that is not its name."""
+_ADDRESS_OPTIONS = frozenset({"api_base", "base_url"})
+
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError, httpx.UnsupportedProtocol)
 
 
@@ -73,10 +85,17 @@ class LiteLLMRemote:
             raise ConfigurationError(f"backend {spec.name!r}: zone {spec.zone} needs wire 'openai', not litellm")
         self.spec = spec
         self._options = options or LiteLLMOptions()
+        self._provider = spec.model.partition("/")[0]
+        if named := sorted(_ADDRESS_OPTIONS & set(self._options.extra)):
+            raise ConfigurationError(f"backend {spec.name!r}: options.{named[0]}: write the address into base_url")
         if self._options.api_base:
             validate_endpoint(spec.name, spec.zone, self._options.api_base)
+        elif (variable := _leads_elsewhere(self._provider, os.environ)) is not None:
+            raise ConfigurationError(
+                f"backend {spec.name!r}: environment variable {variable!r} would lead its requests to another host: "
+                "unset it, or write the address into base_url"
+            )
         self._api_key = api_key
-        self._provider = spec.model.partition("/")[0]
         self._litellm: Any = None
         self._loading = anyio.Lock()
         self._supported: frozenset[str] | None = None
@@ -179,6 +198,17 @@ class LiteLLMRemote:
         return BackendBroke(f"backend {name!r} failed ({type(error).__name__})")
 
 
+def _leads_elsewhere(provider: str, environment: Mapping[str, str]) -> str | None:
+    """A variable of this vendor that holds an address. OPENAI_… counts for the many that speak its wire, too."""
+    word = provider.upper().replace("-", "_")
+    prefixes = tuple(f"{prefix}_" for prefix in (*_PREFIXES.get(provider, (word,)), "OPENAI"))
+    return next((name for name in sorted(environment) if name.startswith(prefixes) and _is_address(name)), None)
+
+
+def _is_address(name: str) -> bool:
+    return _ADDRESS.fullmatch(name) is not None
+
+
 def _chunks(answer: Answer, part: Any) -> list[Chunk]:
     chunks: list[Chunk] = []
     answer.add(part.model_dump(exclude_none=True), chunks)
@@ -205,6 +235,8 @@ def _headers(error: Exception) -> Mapping[str, str]:
 def _load(model: str) -> tuple[Any, frozenset[str] | None]:
     os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # do not fetch the price list
     os.environ["LITELLM_MODE"] = "PRODUCTION"  # do not read a .env file
+    for variable in [name for name in os.environ if _is_address(name)]:
+        del os.environ[variable]  # those of other vendors: whatever litellm makes of them, it does not see them
     litellm = importlib.import_module("litellm")
     _silence(litellm)
     _reach_vendors_our_way(litellm)
@@ -241,7 +273,7 @@ def _reach_vendors_our_way(litellm: Any) -> None:
     def open_client(
         _: Any = None, timeout: Any = None, event_hooks: Any = None, ssl_verify: Any = None, shared_session: Any = None
     ) -> httpx.AsyncClient:
-        hooks = {"request": [_once], "response": []}
+        hooks = {"request": [_guarded, _once], "response": []}
         for moment, more in (event_hooks or {}).items():
             hooks[moment] = [*hooks[moment], *more]
         return httpx.AsyncClient(verify=tls, timeout=timeout, event_hooks=hooks, follow_redirects=False)
@@ -250,6 +282,12 @@ def _reach_vendors_our_way(litellm: Any) -> None:
     handlers.AsyncHTTPHandler.create_client = open_client
     openai_clients = importlib.import_module("litellm.llms.openai.common_utils")
     openai_clients.BaseOpenAILLM._get_async_http_client = staticmethod(lambda shared_session=None: open_client())
+
+
+async def _guarded(request: httpx.Request) -> None:
+    """However litellm came by the address: no plain http beyond this host."""
+    if request.url.scheme != "https" and not (request.url.host == "localhost" or inside(request.url.host, LOOPBACK)):
+        raise httpx.UnsupportedProtocol("not sent: no https")
 
 
 async def _once(request: httpx.Request) -> None:

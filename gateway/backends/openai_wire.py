@@ -108,6 +108,8 @@ class OpenAIWire:
                 except httpx.ReadError:
                     if not reader.whole:  # with every choice finished, only the farewell is missing
                         raise
+                if chunks := reader.rest():
+                    yield chunks
                 if chunks := reader.end():
                     yield chunks
                 await _read_to_end(body)

@@ -8,7 +8,7 @@ import orjson
 
 from gateway.backends.answer import Answer
 from gateway.backends.sse import EventParser, EventTooLong
-from gateway.core.errors import BackendBroke
+from gateway.core.errors import BackendBroke, GatewayError
 from gateway.core.types import Chunk, Json
 
 DONE = b"[DONE]"
@@ -31,7 +31,8 @@ class Reader:
         elif "json" in content_type:
             self._begin(stream=False)
         self.done = False
-        """The upstream said [DONE]; what follows is not read."""
+        """The upstream said [DONE] or something that ends the answer badly; what follows is not read."""
+        self._failure: GatewayError | None = None
 
     def feed(self, piece: bytes) -> list[Chunk]:
         self._size += len(piece)
@@ -56,14 +57,20 @@ class Reader:
     def whole(self) -> bool:
         return self._answer.whole
 
+    def rest(self) -> list[Chunk]:
+        """What the end of the bytes completes (some upstreams leave out the last blank line), to be passed on before
+        `end` is asked: that one may raise."""
+        return [] if self._events is None or self.done else self._chunks(self._events.finish())
+
     def end(self) -> list[Chunk]:
-        """The last chunks, once the bytes are over or [DONE] was said. Raises where the answer is not whole."""
-        if self._events is None:
-            chunks: list[Chunk] = []
-            self._answer.add(self._parse(b"".join(self._body)), chunks)
-            return chunks + self._answer.end(complete=True)
-        chunks = [] if self.done else self._chunks(self._events.finish())
-        return chunks + self._answer.end(complete=self.done)
+        """The last chunks, once the bytes are over or `done`. Raises where the answer is not whole."""
+        chunks = self.rest()
+        if self._failure is not None:
+            raise self._failure
+        if self._events is not None:
+            return chunks + self._answer.end(complete=self.done)
+        self._answer.add(self._parse(b"".join(self._body)), chunks)
+        return chunks + self._answer.end(complete=True)
 
     def _begin(self, *, stream: bool) -> None:
         self._stream = stream
@@ -71,18 +78,25 @@ class Reader:
             self._events = EventParser()
 
     def _chunks(self, events: list[bytes]) -> list[Chunk]:
+        """The chunks of these events. What came before a bad one is passed on first: the network decides what arrives
+        together, and what a client sees must not depend on that. `end` raises what was wrong."""
         chunks: list[Chunk] = []
         add = self._answer.add
-        for event in events:
-            if event[:6] == DONE:
-                self.done = True
-                break
-            if event:
-                try:
-                    parsed = orjson.loads(event)
-                except orjson.JSONDecodeError:
-                    parsed = self._lenient(event)
-                add(parsed, chunks)
+        try:
+            for event in events:
+                if event[:6] == DONE:
+                    self.done = True
+                    break
+                if event:
+                    try:
+                        parsed = orjson.loads(event)
+                    except orjson.JSONDecodeError:
+                        parsed = self._lenient(event)
+                    add(parsed, chunks)
+        except GatewayError as error:
+            if not chunks:
+                raise
+            self._failure, self.done = error, True
         return chunks
 
     def _parse(self, raw: bytes) -> Json:

@@ -346,6 +346,32 @@ def test_all_finishes_without_done_is_an_answer() -> None:
     assert text_of(read(*words("a"), done=False)) == "a"
 
 
+OVERLOADED = {"error": {"message": "overloaded", "code": 503}}
+
+
+@pytest.mark.parametrize(
+    "bad", [OVERLOADED, b"{broken", {"choices": 1, "object": "error"}], ids=["error", "text", "object"]
+)
+@pytest.mark.parametrize("together", [True, False], ids=["in one read", "in two reads"])
+def test_text_before_an_error_is_passed_on_however_the_network_cut_it(bad: Any, together: bool) -> None:
+    reader = Reader("large", SSE, LIMIT)
+    pieces = sse(event({"content": "Hel"}), bad, event({"content": "never"}), done=False)
+    given = iter([b"".join(pieces)] if together else pieces)
+    chunks = reader.feed(next(given))
+    with pytest.raises(BackendBroke):
+        reader.end() if reader.done else reader.feed(next(given))
+    assert text_of(chunks) == "Hel"
+
+
+def test_text_that_no_blank_line_follows_is_passed_on_before_the_answer_counts_as_cut() -> None:
+    reader = Reader("large", SSE, LIMIT)
+    raw = sse(event({"content": "Hel"}), done=False)[0]
+    assert reader.feed(raw.rstrip(b"\n")) == []
+    assert text_of(reader.rest()) == "Hel"
+    with pytest.raises(BackendBroke):
+        reader.end()
+
+
 def test_what_follows_done_is_not_read() -> None:
     assert text_of(read_raw(b"".join(sse(*words("a"))) + b"data: {broken\n\n")) == "a"
 

@@ -222,3 +222,62 @@ def test_keys_are_in_no_repr() -> None:
     options = LiteLLMOptions(extra={"aws_secret_access_key": "k-planted"})
     made = LiteLLMRemote(make_spec(model="bedrock/x"), api_key="sk-planted", options=options)
     assert "planted" not in repr(made) + repr(options)
+
+
+# a variable, and a model whose requests it would lead astray
+ELSEWHERE = [
+    ("OPENAI_BASE_URL", "openai/gpt-x"),
+    ("OPENAI_API_BASE", "openai/gpt-x"),
+    ("OPENAI_API_BASE", "some-new-vendor/x"),
+    ("ANTHROPIC_BASE_URL", "anthropic/claude-x"),
+    ("ANTHROPIC_API_BASE", "anthropic/claude-x"),
+    ("AWS_BEDROCK_RUNTIME_ENDPOINT", "bedrock/x"),
+    ("VERTEXAI_API_BASE", "vertex_ai/gemini-x"),
+    ("HF_API_BASE", "huggingface/x"),
+    ("WML_URL", "watsonx/x"),
+    ("TOGETHER_AI_API_BASE", "together_ai/x"),
+]
+
+
+@pytest.mark.parametrize(("variable", "model"), ELSEWHERE)
+def test_a_variable_that_leads_elsewhere_is_refused_by_name(
+    variable: str, model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, "http://elsewhere.example/v1")
+    with pytest.raises(ConfigurationError, match=f"{variable}.*base_url"):
+        LiteLLMRemote(make_spec(wire="litellm", model=model))
+    LiteLLMRemote(make_spec(wire="litellm", model=model), options=LiteLLMOptions(api_base="https://vendor.example"))
+
+
+def test_another_vendors_variable_keeps_nobody_from_starting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GROQ_API_BASE", "https://elsewhere.example/v1")
+    monkeypatch.setenv("MY_SHOP_BASE_URL", "https://shop.example")
+    LiteLLMRemote(make_spec(wire="litellm", model="anthropic/claude-x"))
+
+
+@pytest.mark.parametrize("option", ["base_url", "api_base"])
+def test_an_address_among_the_options_is_refused(option: str) -> None:
+    with pytest.raises(ConfigurationError, match="base_url"):
+        LiteLLMRemote(make_spec(model="openai/x"), options=LiteLLMOptions(extra={option: "http://elsewhere.example"}))
+
+
+async def test_what_the_environment_says_of_addresses_does_not_reach_litellm(
+    capture: CaptureServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also when it is set after the start: what counts is what goes over the wire."""
+    made = LiteLLMRemote(make_spec(wire="litellm", model="openai/gpt-x"), api_key="sk-planted")
+    for variable in ("OPENAI_BASE_URL", "OPENAI_API_BASE", "GROQ_API_BASE"):
+        monkeypatch.setenv(variable, capture.base_url)
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")  # nothing really goes out from here
+    with pytest.raises(BackendUnreachable):
+        await answer_of(made, stream=False)
+    assert capture.received == b""
+
+
+async def test_plain_http_beyond_this_host_is_not_spoken(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = make("openai")
+    made._options = LiteLLMOptions(api_base="http://192.0.2.1/v1", connect_timeout_s=30)  # past the checks
+    began = time.monotonic()
+    with pytest.raises(BackendUnreachable):
+        await answer_of(made)
+    assert time.monotonic() - began < 10
