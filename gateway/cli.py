@@ -186,7 +186,9 @@ def _audit(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     show.add_argument("--request", metavar="ID", help="only this request's records")
     which = show.add_mutually_exclusive_group()
     which.add_argument("--event", help="only this event: decided, attempt, outcome, …")
-    which.add_argument("--left", action="store_true", help="only attempts to send something off this host, and how many")
+    which.add_argument(
+        "--left", action="store_true", help="only attempts to send something off this host, and how many"
+    )
     show.add_argument("--since", metavar="TIME", help="in UTC: 2026-11-21, 2026-11-21T09:30")
     show.add_argument("--until", metavar="TIME", help="exclusive")
     show.add_argument("--last", type=int, metavar="N", help="only the last N")
