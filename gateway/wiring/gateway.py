@@ -29,7 +29,7 @@ from gateway.wiring.backends import Remotes, build_remotes
 from gateway.wiring.edge import build_app
 from gateway.wiring.local import build_local, local_spec
 from gateway.wiring.measures import build_metrics
-from gateway.wiring.places import Places, places, secret
+from gateway.wiring.places import Places, places, secret, shipped_policies
 from gateway.wiring.policies import PolicyChanges, keep_policy, vocabulary, warn
 from gateway.wiring.readiness import build_health
 from gateway.wiring.records import facts, started, stopped
@@ -88,7 +88,8 @@ async def open_gateway(settings: Settings, folder: Path) -> AsyncGenerator[Gatew
         health = build_health(policies, audit, cache, local, [*remotes.backends.values()], remotes.stand_ins, warming)
         app = build_app(settings, pipeline, specs, metrics, health, log)
         await _begin(audit, specs, policies, detector, where)
-        warn(log, policies.current())
+        if where.policy.parent != shipped_policies():  # what ours wait for is known, and stands in `/readyz`
+            warn(log, policies.current())
         async with anyio.create_task_group() as tasks:
             changes = PolicyChanges(policies, audit, metrics, where.audit / "policies", tasks, log)
             if settings.policy.watch_s:
