@@ -12,6 +12,9 @@ from collections.abc import Iterator, Mapping
 from gateway.detect.clock import Clock
 from gateway.detect.reading import Builder, Reading
 
+_MARKS = re.compile("[\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]")
+_RAISED = frozenset("⁰¹²³⁴⁵⁶⁷⁸⁹")
+"""Digits, or the mark of a footnote behind a number."""
 _SLICE = 4000
 """Characters rewritten between two looks at the clock."""
 
@@ -40,6 +43,10 @@ def plain(char: str) -> str:
     if char in _SPECIAL:
         return _SPECIAL[char]
     category = unicodedata.category(char)
+    if category in {"Mn", "Me"} and _MARKS.match(char):
+        return ""  # struck through, underlined or in a box, a digit is still one; a letter loses its accent
+    if category == "No" and (digit := unicodedata.digit(char, None)) is not None:
+        return str(digit)
     if category in {"Cf", "Cs"} or "\ufe00" <= char <= "\ufe0f":
         return "" if category != "Cs" else "\ufffd"
     if category == "Nd":
@@ -53,8 +60,8 @@ def normalise(raw: str, clock: Clock) -> Iterator[Reading | None]:
     """How `raw` reads, with a None after every slice of work. Two readings where something invisible was taken out:
     without it, and with a space for it.
 
-    Both are needed: a zero-width space may hide inside a number, or glue a digit to one. One is built after the
-    other has been read, so that only one is held.
+    Both are needed: a zero-width space may hide inside a number, or glue a digit to one, as a footnote's mark does.
+    One is built after the other has been read, so that only one is held.
     """
     if raw.isascii():
         yield Reading("raw", raw)
@@ -66,12 +73,18 @@ def normalise(raw: str, clock: Clock) -> Iterator[Reading | None]:
         changed.update((char, plain(char)) for char in letters if not char.isascii())
         yield None
     changed = {char: reads for char, reads in changed.items() if char != reads}
+    apart = {char: _apart(char) for char, reads in changed.items() if not reads or char in _RAISED}
     if not changed:
         yield Reading("raw", raw)
         return
     yield from _rewritten(raw, changed, clock)
-    if "" in changed.values():
-        yield from _rewritten(raw, {char: reads or " " for char, reads in changed.items()}, clock)
+    if apart:
+        yield from _rewritten(raw, changed | apart, clock)
+
+
+def _apart(char: str) -> str:
+    """What stands for a character that may be none: a tag's letter, else a space."""
+    return chr(ord(char) - 0xE0000) if "\U000e0020" <= char <= "\U000e007e" else " "
 
 
 def _rewritten(raw: str, table: Mapping[str, str], clock: Clock) -> Iterator[Reading | None]:

@@ -103,23 +103,32 @@ def _iban_layouts() -> Mapping[str, re.Pattern[str]]:
     }
 
 
+_SLIPS = str.maketrans("OIL", "011")
+_CURRENCY = re.compile(r"(?:EUR|USD|GBP|CHF|PLN|SEK|DKK|NOK|CZK|HUF|RON)(?![A-Za-z0-9])")
+
+
 def iban(candidate: Candidate) -> Iterable[Confirmed]:
     compact = candidate.bare
-    layout = _iban_layouts().get(compact[:2])
-    body = layout.match(compact, 4) if layout else None
-    if body is None:
-        return ()
-    value = compact[: body.end()]
-    if int("".join(str(int(char, 36)) for char in value[4:] + value[:4])) % 97 != 1:
+    value = _account(compact) or _account(compact[:2] + compact[2:].translate(_SLIPS))
+    if value is None:
         return ()
     end = candidate.start
     for _ in value:  # the match may run on into the next word: the country's length says where the number ends
         while not candidate.text[end].isalnum():
             end += 1
         end += 1
-    if candidate.text[end : end + 1].isalnum():
+    if candidate.text[end : end + 1].isalnum() and not _CURRENCY.match(candidate.text, end):
         return ()
     return (Confirmed(candidate.start, end, value, 1.0),)
+
+
+def _account(compact: str) -> str | None:
+    """The account number that `compact` begins with."""
+    layout = _iban_layouts().get(compact[:2])
+    body = layout.match(compact, 4) if layout and compact[2:4].isdigit() else None
+    value = compact[: body.end()] if body else ""
+    good = value and int("".join(str(int(char, 36)) for char in value[4:] + value[:4])) % 97 == 1
+    return value if good else None
 
 
 def us_routing(candidate: Candidate) -> Iterable[Confirmed]:

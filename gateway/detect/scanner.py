@@ -98,6 +98,8 @@ class _Reader:
             hits.extend(found.hits)
             probes |= found.probes
             yield _STRING + min(len(text), 4000)
+        if view == "marked":  # the cells of a table: what luck passes does not count
+            hits = [hit for hit in hits if _proven(hit)]
         self._keep(hits, view, locate, run)
         if probes and not guess:
             yield from self._views(text, probes, view, locate, depth, run)
@@ -126,6 +128,10 @@ class _Reader:
                 yield from self._text(reading.text, reading.view, inner, depth + 1, run)
         for name, decoded, start, end in seen.runs:
             yield from self._text(decoded, name, locate, depth + 1, run or locate(start, end))
+
+
+def _proven(hit: Hit) -> bool:
+    return hit.confidence == 1 and hit.category in _PROVEN
 
 
 def _composed(inner: Locate, outer: Locate) -> Locate:
@@ -274,7 +280,7 @@ class Scanner:
                     yield len(joint.text)
                     hits.extend(moved(hit, *reading.locate(hit.start, hit.end), "joined") for hit in found.hits)
             if joint.proven:
-                hits = [hit for hit in hits if hit.confidence == 1 and hit.category in _PROVEN]
+                hits = [hit for hit in hits if _proven(hit)]
             seen[key] = hits = tuple(hit for hit in settle(hits) if joint.crosses(hit.start, hit.end))
         for hit in hits:
             path, start, end = joint.place(hit.start, hit.end)

@@ -12,6 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from math import log2
 
 from gateway.detect.clock import Clock
@@ -38,32 +39,43 @@ _DIGIT_WORDS = {
     )
     for word in spoken.split()
 }
-_WORD = "|".join(sorted(_DIGIT_WORDS, key=len, reverse=True))
+_TIMES = {"double": 2, "doppio": 2, "doble": 2, "doppel": 2, "triple": 3, "triplo": 3}
+_SPOKEN = "|".join(sorted(_DIGIT_WORDS, key=len, reverse=True))
+_WORD = "|".join((_SPOKEN, *_TIMES))
+_SEPARATOR = r"""(?:[ ]?[,|*;:~+/\-][ ]?|[\f\x00]|["'][ ]?,[ ]?["']|(?:</?[A-Za-z][^<>\n]{0,12}>){1,2})"""
+"""What stands between the cells of a row."""
 _BETWEEN = r"[ \t,.\-/\n]{1,3}"
 
 PROBES = {
-    "escapes": r"\\(?:u[0-9a-fA-F]{4}|x[0-9a-fA-F]{2}|U[0-9a-fA-F]{8}|[nrt\"/])",
-    "html": r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z]{2,8});",
-    "percent": r"%[0-9a-fA-F]{2}",
+    "escapes": r"\\(?:u[0-9a-fA-F]{4}|u\{[0-9a-fA-F]{1,6}\}|x[0-9a-fA-F]{2}|U[0-9a-fA-F]{8}|[nrt\"/])",
+    "html": r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z]{2,8};)",
+    "percent": r"%[0-9a-fA-F]{2}|%u[0-9a-fA-F]{4}",
+    "quoted": r"(?:=[0-9A-Fa-f]{2}){3}",
     "base64": r"[A-Za-z0-9+/_-]{12}",
     "hex": r"[0-9a-fA-F]{18}|(?:[0-9a-fA-F]{2}[ :]){8}[0-9a-fA-F]{2}",
-    "words": rf"(?i)(?:\b(?:{_WORD})\b{_BETWEEN}(?:[a-z0-9]{{1,4}}{_BETWEEN}){{0,4}}){{3}}",
+    "words": rf"(?i)(?:\b(?:{_WORD})\b{_BETWEEN}(?:[a-z0-9]{{1,4}}{_BETWEEN}){{0,4}}){{3}}|(?:{_SPOKEN}){{6}}",
     "spaced": r"(?:[^\s][ \t\n_\-]){7}[^\s]"
     r"|(?:[A-Za-z0-9]{0,4}[0-9][A-Za-z0-9]{0,4}[ \t\n._/\-]{1,2}){2}[A-Za-z0-9]",
+    "marked": rf"[A-Z]{{0,4}}[0-9]{{1,5}}{_SEPARATOR}(?:[A-Z0-9]{{2,5}}{_SEPARATOR}){{2}}[A-Z0-9]",
     "broken": r"[0-9][^\n]{0,14}\n[^\n]{0,14}[0-9]|@[^\n]{0,40}\n[A-Za-z0-9]|[A-Za-z0-9._-]\r?\n[^\n ]{0,40}@",
 }
 """View → pattern that must occur for it to be worth building; hyperscan and `re` read all of them alike."""
 
-_ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|x[0-9a-fA-F]{2}|U[0-9a-fA-F]{8}|[nrt\"'/\\])")
-_HTML = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z]{2,8});")
-_PERCENT = re.compile(r"(?:%[0-9a-fA-F]{2}){1,4000}")
+_ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|u\{[0-9a-fA-F]{1,6}\}|x[0-9a-fA-F]{2}|U[0-9a-fA-F]{8}|[nrt\"'/\\])")
+_HTML = re.compile(r"&(?:#[0-9]{1,7};?|#[xX][0-9a-fA-F]{1,6};?|[a-zA-Z]{2,8};)")
+_PERCENT = re.compile(r"(?:%[0-9a-fA-F]{2}){1,4000}|%u[0-9a-fA-F]{4}")
+_QUOTED = re.compile(r"(?:=[0-9A-Fa-f]{2}){1,4000}|=\r?\n")
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{12,1000000}(?:\r?\n[A-Za-z0-9+/_-]{4,1000}){0,20000}={0,2}")
 _HEX = re.compile(r"(?:[0-9a-fA-F]{2}){9,500000}|(?:[0-9a-fA-F]{2}[ :]){8,4000}[0-9a-fA-F]{2}")
 _SPELLED = re.compile(
     rf"(?<![^\W_])(?:\+[ ]?)?(?:(?:(?i:{_WORD})|[A-Za-z0-9]|[A-Z]{{2}}|\d{{1,4}}){_BETWEEN}){{5,80}}"
     rf"(?:(?i:{_WORD})|[A-Za-z0-9]|\d{{1,4}})(?![^\W_])"
+    rf"|(?<![^\W_])(?i:{_SPOKEN}){{6,80}}(?![^\W_])"
 )
+_GLUED = re.compile(rf"(?i)(?:{_SPOKEN}){{6,80}}")
+_SPOKEN_DIGIT = re.compile(rf"(?i)(?:{_SPOKEN})")
 _SPELLED_TOKEN = re.compile(rf"(?i)(?<![^\W_])({_WORD})(?![^\W_])")
+_TOKEN = re.compile(r"\+|[^\W_]+")
 _SINGLES = re.compile(r"""(?<!\S)\S(?:([ \t\n])\S(?![^\s,;:!?.)\]"'])){7,200}""")
 """One separator after every character, of whatever kind."""
 _GROUPS = re.compile(
@@ -83,6 +95,16 @@ _GROUPS = re.compile(
     + ")"
 )
 """Equal groups with one separator throughout: what someone writes who hides a number."""
+_CELLS = re.compile(
+    r"(?<![A-Za-z0-9])(?=[A-Z]{0,4}[0-9])(?:"
+    + "|".join(
+        rf"[A-Z0-9]{{{size}}}(?P<s{size}>{_SEPARATOR})[A-Z0-9]{{{size}}}"
+        rf"(?:(?P=s{size})[A-Z0-9]{{{size}}}){{1,40}}(?:(?P=s{size})[A-Z0-9]{{1,{size - 1}}})?(?![A-Za-z0-9])"
+        for size in range(2, 6)
+    )
+    + ")"
+)
+"""Equal groups between equal marks, as in the cells of a table or the strings of a list."""
 _BROKEN = re.compile(r"(?<=[A-Za-z0-9@._+\-])[ ]?\r?\n[ ]?(?=[A-Za-z0-9@._+\-])")
 
 
@@ -106,7 +128,7 @@ def build(text: str, probes: set[str], clock: Clock) -> Seen:
             reading = _rewrite(Builder("unescaped", clock), text, pattern, reads)
             if reading is not None:
                 seen.readings.append((reading, False))
-    for name, rewritten in (("words", _spelled), ("spaced", _spaced), ("broken", _broken)):
+    for name, rewritten in (("words", _spelled), ("spaced", _spaced), ("marked", _marked), ("broken", _broken)):
         if name in probes:
             reading = rewritten(text, Builder(name, clock))
             if reading is not None:
@@ -137,20 +159,27 @@ def _unescape(escape: str) -> str:
     simple = {"n": "\n", "r": "\r", "t": "\t"}
     body = escape[1:]
     if body[0] in "uxU":
-        code = int(body[1:], 16)
+        code = int(body[1:].strip("{}"), 16)
         # A lone half of a surrogate pair is no character; a planned pair only ever spells an emoji.
         return "\ufffd" if code > 0x10FFFF or 0xD800 <= code <= 0xDFFF else chr(code)
     return simple.get(body, body)
 
 
 def _percent(escape: str) -> str:
+    if escape[1] == "u":
+        return _unescape("\\" + escape[1:])
     return bytes.fromhex(escape.replace("%", "")).decode("utf-8", "replace")
+
+
+def _quoted(escape: str) -> str:
+    return bytes.fromhex(escape.replace("=", "")).decode("utf-8", "replace") if escape[1] not in "\r\n" else ""
 
 
 _REWRITES: tuple[tuple[str, re.Pattern[str], Callable[[str], str]], ...] = (
     ("escapes", _ESCAPE, _unescape),
     ("html", _HTML, html.unescape),
     ("percent", _PERCENT, _percent),
+    ("quoted", _QUOTED, _quoted),
 )
 
 
@@ -158,14 +187,19 @@ def _spelled(text: str, builder: Builder) -> Reading | None:
     """Runs of digit words (and single letters between them) as the number they spell."""
     done = 0
     for run in _SPELLED.finditer(text):
-        if len(_SPELLED_TOKEN.findall(run.group())) < 3:
+        if len(_SPELLED_TOKEN.findall(run.group())) < 3 and not _GLUED.fullmatch(run.group()):
             continue
         builder.add(text[done : run.start()], done, run.start())
-        for token in re.finditer(r"\+|[^\W_]+", run.group()):
+        times, tokens = 1, _SPOKEN_DIGIT if _GLUED.fullmatch(run.group()) else _TOKEN
+        for token in tokens.finditer(run.group()):
             word = token.group()
+            if word.lower() in _TIMES:
+                times = _TIMES[word.lower()]
+                continue
             start, end = run.start() + token.start(), run.start() + token.end()
             digit = _DIGIT_WORDS.get(word.lower())
-            builder.add(word if digit is None else str(digit), start, end)
+            builder.add(word if digit is None else times * str(digit), start, end)
+            times = 1
             if digit is None and len(word) > 1 and word.isalpha():
                 builder.add(" ", end, end)  # a word in front of the number, or a country that a space may follow
         done = run.end()
@@ -195,6 +229,22 @@ def _spaced(text: str, builder: Builder) -> Reading | None:
         for first, last in parts:
             builder.add(text[first:last], first, last)
         done = end
+    return _rest(builder, text, done)
+
+
+def _marked(text: str, builder: Builder) -> Reading | None:
+    """Rows of equal cells without what stands between them."""
+    done = 0
+    for run in _CELLS.finditer(text):
+        if not _alone(text, run):
+            continue
+        builder.add(text[done : run.start()], done, run.start())
+        mark = next(filter(None, run.groups()))
+        at = run.start()
+        for cell in run.group().split(mark):
+            builder.add(cell, at, at + len(cell))
+            at += len(cell) + len(mark)
+        done = run.end()
     return _rest(builder, text, done)
 
 
@@ -238,7 +288,7 @@ def _decode(
             if read is not None:
                 seen.runs.append((view, read, start, end))
                 opened = True
-                if end == run.end() and start == run.start():
+                if end == run.end():
                     break
         seen.opaque = seen.opaque or (not opened and _opaque(run.group()))
 
@@ -249,6 +299,9 @@ def _parts(run: re.Match[str]) -> Iterator[tuple[int, int]]:
     if "\n" in run.group():
         for line in re.finditer(r"[^\r\n]{12,}", run.group()):
             yield run.start() + line.start(), run.start() + line.end()
+    for mark in islice(re.finditer(r"[/_+-](?=[A-Za-z0-9])", run.group()), 4):  # "token_" in front, or a path
+        if run.end() - run.start() - mark.end() >= 12:
+            yield run.start() + mark.end(), run.end()
 
 
 def _from_base64(run: str) -> bytes | None:
@@ -270,6 +323,8 @@ def _from_hex(run: str) -> bytes | None:
 
 def _readable(data: bytes) -> str | None:
     """The bytes as text, when they are text."""
+    if len(data) >= 16 and data[1:64:2].count(0) >= 0.9 * len(data[1:64:2]):
+        data = data[: len(data) // 2 * 2].decode("utf-16-le", "replace").encode()
     sample = data[:64]
     if sum(byte < 9 or 13 < byte < 32 or byte == 127 for byte in sample):  # control characters: not text
         return None

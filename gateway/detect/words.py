@@ -19,6 +19,12 @@ _PLACEHOLDER = re.compile(
     r"user|username|email|admin_password|new[-_]?password|old[-_]?password|password\d?|pass|passwd|pwd|hash|hashed.*|"
     r"(?:const|let|var|await|new|async|function|return|lambda|not|and|for|the|type|char|varchar).*)$"
 )
+_STATE = re.compile(
+    r"(?i)(?:.*(?:ed|ing|ion|ment|able|ible|word|wort|user|name|aña)|incorrect|forgotten|mandatory|numeric|alphanumeric|"
+    r"obligatori[ao]|richiest[ao]|facultativ[ao]|minimum|maximum|characters?|something|whatever|anything|different|"
+    r"unknown|missing|correct|default|varchar|password)$"
+)
+"""What forms and manuals say of a password."""
 _CODE = re.compile(
     r"[({\[]|\$\{|->|=>|::|^[a-z_]+(?:\.[A-Za-z_]+)+$|^(?:os|process|self|config|settings|env|request)\."
 )
@@ -78,9 +84,21 @@ def password(candidate: Candidate) -> Iterable[Confirmed]:
     if len(value) < 4 or _PLACEHOLDER.match(value) or _CODE.search(value):
         return ()
     quoted = candidate.text[candidate.start - 1 : candidate.start] in {'"', "'", "`"}
-    if not _mixed(value) and not (quoted and len(value) >= 6 and _WORD.match(value) and entropy(value) >= 2.5):
+    if (
+        not _mixed(value)
+        and not _chosen(candidate, value)
+        and not (quoted and len(value) >= 6 and _WORD.match(value) and entropy(value) >= 2.5)
+    ):
         return ()
     return (_shortened(candidate, value),)
+
+
+def _chosen(candidate: Candidate, value: str) -> bool:
+    """Eight letters or more behind "password:", with nothing after them in their line: no sentence, no code."""
+    label = candidate.text[max(0, candidate.start - 3) : candidate.start].rstrip()
+    line = candidate.text[candidate.start + len(value) : candidate.start + len(value) + 3]
+    alone = not line.strip(" \t.!\r") or line[:1] == "\n"
+    return len(value) >= 8 and label.endswith(":") and alone and value.isalpha() and not _STATE.match(value)
 
 
 def spoken_password(candidate: Candidate) -> Iterable[Confirmed]:
