@@ -43,6 +43,8 @@ class Joint:
 def beside(siblings: Sequence[Sequence[tuple[str, str]]], clock: Clock) -> Iterator[Joint]:
     """What strings and integers of one list or object spell together, glued and with a space between."""
     for chain in siblings:
+        if sum(len(text) for _, text in chain) < _SHORTEST:
+            continue
         clock.check()
         parts = [("", path, text) for path, text in chain if text and not text.isspace()]
         edges = (text if len(text) <= 2 * EDGE else text[:EDGE] + text[-EDGE:] for _, _, text in parts)
@@ -76,22 +78,27 @@ def inside(document: Mapping[str, Json]) -> Iterator[list[tuple[str, str]]]:
 
 
 _MORE = frozenset({"refusal", "reasoning_content", "tool_calls", "function_call"})
-_DIGITS = 7
-"""A number that proves itself has no fewer."""
+_DIGITS, _SHORTEST = 7, 12
+"""A number that proves itself has no fewer digits, and no fewer characters."""
 
 
 def _is_text(value: Mapping[str, Json], key: str) -> bool:
     return isinstance(value.get(key), str)
 
 
+def masked(said: str) -> str:
+    """Words alone: the numbers of another turn are no part of this one's."""
+    return _DIGIT.sub("#", said)
+
+
 def lefts(document: Json) -> dict[str, str]:
-    """Path → the end of what was said before, digits masked: words that say what this turn or part begins with."""
+    """Path → the end of what was said before: words there say what this turn or part begins with."""
     found: dict[str, str] = {}
     said = ""
     for _, path, text in _contents(document.get("messages") if isinstance(document, Mapping) else None):
         if said:
             found[path] = said
-        said = _DIGIT.sub("#", f"{said}\n{text[-_LEFT:]}"[-_LEFT:])
+        said = f"{said}\n{text[-_LEFT:]}"[-_LEFT:]
     return found
 
 

@@ -71,7 +71,8 @@ def normalise(raw: str, clock: Clock) -> Iterator[Reading | None]:
         clock.check()
         letters = set(raw[low : low + _SLICE]) - changed.keys()
         changed.update((char, plain(char)) for char in letters if not char.isascii())
-        yield None
+        if low:
+            yield None
     changed = {char: reads for char, reads in changed.items() if char != reads}
     apart = {char: _apart(char) for char, reads in changed.items() if not reads or char in _RAISED}
     if not changed:

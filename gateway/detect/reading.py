@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_right
+from collections.abc import Sequence
 
 from gateway.detect.clock import Clock
 
@@ -22,10 +23,12 @@ class Reading:
 
     __slots__ = ("_begins", "_ends", "_starts", "text", "view")
 
-    def __init__(self, view: str, text: str, pieces: tuple[array[int], array[int], array[int]] | None = None) -> None:
+    def __init__(
+        self, view: str, text: str, pieces: tuple[Sequence[int], Sequence[int], Sequence[int]] = ((), (), ())
+    ) -> None:
         self.view = view
         self.text = text
-        self._starts, self._begins, self._ends = pieces or (array("I"), array("I"), array("I"))
+        self._starts, self._begins, self._ends = pieces
         """Where each piece starts here, and where it begins and ends there."""
 
     def locate(self, start: int, end: int) -> tuple[int, int]:

@@ -14,7 +14,7 @@ import anyio.to_thread
 from gateway.core.types import Finding, Json, Place, Scan, Unreadable
 from gateway.detect.clock import Clock, DeadlineError
 from gateway.detect.hits import Hit, moved, settle
-from gateway.detect.joined import Joint, beside, inside, joints, lefts
+from gateway.detect.joined import Joint, beside, inside, joints, lefts, masked
 from gateway.detect.normalise import normalise
 from gateway.detect.pack import Pack
 from gateway.detect.views import build
@@ -130,6 +130,12 @@ class _Reader:
             yield from self._text(decoded, name, locate, depth + 1, run or locate(start, end))
 
 
+def _context(said: Mapping[str, str], text: Text) -> str:
+    """What was said before a text that begins with something it could explain; else nothing."""
+    left = said.get(text.path, "")
+    return masked(left) if left and _DIGIT.search(text.text, 0, _LEFT) else ""
+
+
 def _proven(hit: Hit) -> bool:
     return hit.confidence == 1 and hit.category in _PROVEN
 
@@ -213,12 +219,12 @@ class Scanner:
         unreadable = list(walked.unreadable)
         said = lefts(document)
         for number, text in enumerate(walked.texts):
-            if not number % 64 and clock.late:
+            if number % 64 == 63 and clock.late:
                 unreadable.append(Unreadable(text.path, "deadline"))
                 break
             if len(text.text) < SHORTEST and not text.label:
                 continue
-            left = said.get(text.path, "") if _DIGIT.search(text.text, 0, _LEFT) else ""
+            left = _context(said, text)
             key = (_MEMO, self.pack, text.text, text.label, left)
             memory = seen.get(key)
             if memory is _NOTHING:

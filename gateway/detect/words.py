@@ -20,8 +20,8 @@ _PLACEHOLDER = re.compile(
     r"(?:const|let|var|await|new|async|function|return|lambda|not|and|for|the|type|char|varchar).*)$"
 )
 _STATE = re.compile(
-    r"(?i)(?:.*(?:ed|ing|ion|ment|able|ible|word|wort|user|name|aña)|incorrect|forgotten|mandatory|numeric|alphanumeric|"
-    r"obligatori[ao]|richiest[ao]|facultativ[ao]|minimum|maximum|characters?|something|whatever|anything|different|"
+    r"(?i)(?:.*(?:ed|ion|ment|able|ible|word|wort|user|name|aña)|incorrect|forgotten|mandatory|numeric|alphanumeric|"
+    r"obligatori[ao]|richiest[ao]|facultativ[ao]|minimum|maximum|characters?|something|whatever|anything|everything|nothing|missing|resetting|changing|existing|different|"
     r"unknown|missing|correct|default|varchar|password)$"
 )
 """What forms and manuals say of a password."""

@@ -31,6 +31,10 @@ READS = {
     "line separator": ("a\u2028b", "a\nb"),
     "lone surrogate": ("a\ud800b", "a\ufffdb"),
     "ligature": ("ﬁle", "file"),
+    "struck through": ("4\u03361\u0336", "41"),
+    "in a box": ("4\ufe0f\u20e31\ufe0f\u20e3", "41"),
+    "circled, white on black": ("❹❶⓿➊", "4101"),
+    "raised": ("4¹", "41"),
     "accented letters stay": ("perché não größer", "perché não größer"),
 }
 
@@ -43,6 +47,15 @@ def test_a_text_reads_as(raw: str, reads: str) -> None:
 @pytest.mark.parametrize("hidden", ["\u200b", "\u200d", "\u00ad", "\u2060", "\ufeff", "\u202e", "\u034f", "\ufe0f"])
 def test_invisible_characters_are_read_away_and_also_as_a_space(hidden: str) -> None:
     assert [reading.text for reading in normalise(f"41{hidden}11")] == ["4111", "41 11"]
+
+
+def test_a_raised_digit_may_be_the_mark_of_a_footnote() -> None:
+    assert [reading.text for reading in normalise("7260²")] == ["72602", "7260 "]
+
+
+def test_tags_spell_what_they_hide() -> None:
+    hidden = "".join(chr(0xE0000 + ord(char)) for char in "DE10")
+    assert [reading.text for reading in normalise(f"a{hidden}b")] == ["ab", "aDE10b"]
 
 
 def test_ascii_is_read_as_it_is() -> None:
@@ -59,7 +72,8 @@ def test_every_part_of_a_reading_stands_where_it_came_from(raw: str) -> None:
             start, end = reading.locate(index, index + 1)
             assert 0 <= start < end <= len(raw)
             assert any(
-                char in (plain(source) or " ") if not source.isascii() else char == source for source in raw[start:end]
+                char in (" ", *plain(source), chr(ord(source) & 0x7F)) if not source.isascii() else char == source
+                for source in raw[start:end]
             )
 
 

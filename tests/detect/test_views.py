@@ -41,6 +41,12 @@ WRITTEN: dict[str, Callable[[str], str]] = {
     "HTML": lambda text: "".join(f"&#{ord(char)};" for char in text),
     "JSON escapes": lambda text: "".join(f"\\u{ord(char):04x}" for char in text),
     "base64 in base64": lambda text: base64.b64encode(base64.b64encode(text.encode())).decode(),
+    "UTF-16 in base64": lambda text: base64.b64encode(text.encode("utf-16-le")).decode(),
+    "quoted-printable": lambda text: "".join(f"={byte:02X}" for byte in text.encode()),
+    "braced escapes": lambda text: "".join(f"\\u{{{ord(char):x}}}" for char in text),
+    "%u escapes": lambda text: "".join(f"%u{ord(char):04X}" for char in text),
+    "HTML without semicolons": lambda text: "".join(f"&#{ord(char)}" for char in text),
+    "struck through": lambda text: "\u0336".join(text),
     "digit words": lambda text: " ".join(DIGITS[int(c)] if c.isdigit() else c for c in text.replace(" ", "")),
 }
 VALUES = {
@@ -65,6 +71,36 @@ def test_a_value_is_seen_however_it_is_written(scanner: Scanner, kind: str, way:
     found = [finding for finding in scanner.find_in_text(text).findings if finding.kind == kind]
     assert len(found) == 1
     assert covers(found[0], text.index(written), written)
+
+
+@pytest.mark.parametrize("prefix", ["token_", "x/", "files/v1/", "a-b-"])
+def test_base64_behind_a_prefix_is_opened(scanner: Scanner, prefix: str) -> None:
+    run = base64.b64encode(f"my account is {VALUES['iban']}".encode()).decode()
+    assert [finding.kind for finding in scanner.find_in_text(f"see {prefix}{run} there").findings] == ["iban"]
+
+
+CELLS = (",", ", ", "|", " | ", "*", ";", " - ", " / ", "+", "~", "<br>", "</td><td>", "\f", "\0", '","', '", "')
+
+
+@pytest.mark.parametrize("mark", CELLS, ids=repr)
+@pytest.mark.parametrize("kind", ["payment_card", "iban"])
+def test_a_number_in_cells_is_seen(scanner: Scanner, kind: str, mark: str) -> None:
+    written = every(VALUES[kind], 4, mark)
+    (finding,) = scanner.find_in_text(f"Nota ({written}) fine").findings
+    assert finding.kind == kind
+    assert covers(finding, 6, written)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "four four seven double eight seven eight three eight four eight three seven two six zero",
+        "fourfourseveneighteightseveneightthreeeightfoureightthreeseventwosixzero",
+    ],
+    ids=["a doubled digit", "glued"],
+)
+def test_a_card_in_words_is_seen(scanner: Scanner, words: str) -> None:
+    assert [finding.kind for finding in scanner.find_in_text(f"card {words}").findings] == ["payment_card"]
 
 
 def covers(finding: Finding, start: int, written: str) -> bool:
