@@ -200,7 +200,10 @@ HOSTILE = {
     "iban heads": "DE12 ",
     "base64 lines": "QUJDREVGR0hJSktM\n", "urls": "http://a:", "long word": "a", "digits": "4", "hexadecimal": "41",
     "kubernetes": "kind: secret data: ", "sentences": "the password is the ",
-    "begin key": "-----BEGIN PRIVATE KEY-----",
+    "begin key": "-----BEGIN PRIVATE KEY-----", "cells": "1234,", "cells of two kinds": "A1|B2|", "tags": "<b>1</b>",
+    "quoted-printable": "=41=42", "digit words glued": "zeroone", "doubled": "double ", "dots in words": "a dot b ",
+    "logins": "login x password ", "cookies": "cookie: a=b; ", "fields": "x.y:5432:a:", "strikes": "4\u0336",
+    "expanding": "½é\u200b1", "glued heads": "IBANDE12",
 }  # fmt: skip
 
 
