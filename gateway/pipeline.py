@@ -155,7 +155,7 @@ class Pipeline:
         if key is not None:
             chunks, turn = await self._look_up(key, request, stack)
             if chunks is not None:
-                return await self._replay(decision, chunks, trace, stack)
+                return await self._replay(request, decision, chunks, trace, stack)
             trace.cache = "miss"
         way, spec, dropped, first, rest = await self._begin(request, decision, seen, trace, stack)
         kept: list[Chunk] | None = [] if key is not None and way.backend == decision.backend else None
@@ -184,6 +184,8 @@ class Pipeline:
         for way in decision.allowed:
             try:
                 if way.zone is Zone.LOCAL:
+                    if decision.zone is not Zone.LOCAL and not trace.recorded and not self._may_go_unrecorded():
+                        await self._record_kept(request, way, "fallback", trace)
                     spec, dropped, stream = self._local(request, decision)
                 else:
                     spec, dropped, stream = await self._remote(way, request, decision, seen, trace)
@@ -235,6 +237,7 @@ class Pipeline:
         began, number = time.perf_counter(), len(trace.tried) + 1
         receipt = await self._parts.audit.write(evidence.attempt(request, number, way, spec, outgoing, scan))
         trace.audit_ms += ms_since(began)
+        trace.recorded = True
         released = release(request, decision, backend=spec, outgoing=outgoing, scan=scan, receipt=receipt)
         trace.attempts += spec.wire != "canned"  # a stand-in sends nothing
         return spec, outgoing.dropped, backend.stream(released)
@@ -295,12 +298,16 @@ class Pipeline:
             turn.done()
         return chunks, turn
 
-    async def _replay(self, decision: Decision, chunks: Sequence[Chunk], trace: Trace, stack: AsyncExitStack) -> Reply:
+    async def _replay(
+        self, request: Request, decision: Decision, chunks: Sequence[Chunk], trace: Trace, stack: AsyncExitStack
+    ) -> Reply:
         spec = self._spec(decision.backend)
         way = decision.allows(decision.backend)
         assert spec is not None
         assert way is not None
         trace.cache, trace.way = "hit", way
+        if way.zone is not Zone.LOCAL:
+            await self._record_kept(request, way, "cache", trace)
 
         async def all_at_once() -> AsyncGenerator[Pieces, None]:
             trace.note(chunks)
@@ -326,7 +333,7 @@ class Pipeline:
         """No record, no answer. Only LOCAL answers may go on without one, and only where the policy says so.
 
         Where something leaves, the `attempt` record is the one that is waited for; this one is written before it in
-        the same file, so it is durable no later.
+        the same file, so it is durable no later. Where nothing leaves after all, `_record_kept` is waited for.
         """
         parts, spec = self._parts, self._spec(decision.backend)
         facts = parts.facts(request, assessment) if parts.facts else {}
@@ -340,6 +347,12 @@ class Pipeline:
         except AuditUnavailable:
             if decision.zone is not Zone.LOCAL or not self._may_go_unrecorded():
                 raise
+        trace.audit_ms += ms_since(began)
+
+    async def _record_kept(self, request: Request, way: Allowed, why: str, trace: Trace) -> None:
+        """What was let out and stays all the same has no attempt: this is the record that its answer waits for."""
+        began = time.perf_counter()
+        await self._parts.audit.write(evidence.kept(request, way, why))
         trace.audit_ms += ms_since(began)
 
     def _may_go_unrecorded(self) -> bool:

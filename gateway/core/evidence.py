@@ -65,6 +65,11 @@ def attempt(
     )
 
 
+def kept(request: Request, way: Allowed, why: str) -> AuditRecord:
+    """It was let out and nothing left: the answer came from the cache, or from the local model after all."""
+    return _record("kept", request, {"why": why, "backend": way.backend, "zone": str(way.zone), "rule": way.rule})
+
+
 def ended(request: Request, outcome: Outcome) -> AuditRecord:
     return _record(
         "outcome",

@@ -24,6 +24,8 @@ class Trace:
     assessment: Assessment | None = None
     cache: str = "off"
     attempts: int = 0
+    recorded: bool = False
+    """An attempt is durable, and so is the decision before it."""
     tried: list[tuple[str, str]] = field(default_factory=list)
     """(backend, how it went) of every backend that was asked: 'answered', or the error's code."""
     characters: int = 0

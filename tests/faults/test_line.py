@@ -94,7 +94,7 @@ async def test_a_detector_that_raises_at_the_door_keeps_the_request_here(lines: 
     reply, _ = await line.ask(asking())
     assert reply.way.backend == "local"
     assert line.remotes["large"].calls == 0
-    assert line.audit.events("r1") == ["decided", "outcome"]
+    assert line.audit.events("r1") == ["decided", "kept", "outcome"]
 
 
 # ── The door ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -105,7 +105,7 @@ async def test_a_wire_that_adds_what_nobody_weighed_sends_nothing(lines: Lines) 
     reply, _ = await line.ask(asking())
     assert reply.way.backend == "local"
     assert line.remotes["large"].sent == []
-    assert line.audit.events("r1") == ["decided", "outcome"]
+    assert line.audit.events("r1") == ["decided", "kept", "outcome"]
 
 
 async def test_a_wire_that_adds_what_nobody_weighed_is_an_error_where_nothing_else_may_answer(lines: Lines) -> None:
@@ -131,10 +131,32 @@ async def test_a_request_that_cannot_be_scored_stays_here(lines: Lines, scorer: 
 
 
 async def test_without_a_record_of_the_decision_nothing_leaves(lines: Lines) -> None:
-    line = lines(audit=MemoryAudit(fail_events={"decided"}))
+    audit = MemoryAudit()
+    audit.broken = True
+    line = lines(audit=audit)
     with pytest.raises(AuditUnavailable):
         await line.ask(asking())
     assert line.remotes["large"].calls == 0
+
+
+async def test_without_a_record_a_cached_answer_is_not_given_either(lines: Lines) -> None:
+    audit = MemoryAudit()
+    line = lines(audit=audit, cached=True)
+    await line.ask(asking())
+    audit.broken = True
+    with pytest.raises(AuditUnavailable):
+        await line.ask(asking(id="r2"))
+    assert line.outcome.cache == "hit"
+
+
+async def test_without_a_record_what_the_door_keeps_here_is_not_answered_either(lines: Lines) -> None:
+    audit = MemoryAudit()
+    audit.broken = True
+    line = lines(ScriptedRemote("large", adds="IBAN " + IBAN), audit=audit)
+    with pytest.raises(AuditUnavailable):
+        await line.ask(asking())
+    assert isinstance(line.local, ScriptedLocal)
+    assert line.local.calls == 0
 
 
 async def test_without_a_record_of_the_attempt_nothing_leaves_and_nobody_else_is_asked(lines: Lines) -> None:

@@ -108,7 +108,7 @@ async def test_a_cached_answer_is_the_same_answer_decided_anew_and_sent_nowhere(
     reply, cached = await line.ask(asking(id="r2"))
     assert reply.cache == "hit"
     assert (text_of(cached), cached[-1].usage) == (text_of(fresh), fresh[-1].usage)
-    assert line.audit.events("r2") == ["decided", "outcome"]
+    assert line.audit.events("r2") == ["decided", "kept", "outcome"]
     assert (line.outcome.outcome, line.outcome.cache, line.outcome.attempts) == ("cached", "hit", 0)
     assert line.remotes["large"].calls == 1
 
