@@ -42,11 +42,28 @@ def git(folder: Path, *arguments: str) -> None:
 def test_hosts_of_package_indexes_and_machine_paths_are_found(
     root: Path, tmp_path: Path, line: str, fine: bool
 ) -> None:
-    (tmp_path / "scripts").mkdir()
-    (tmp_path / "scripts" / "check-tracked").write_bytes((root / "scripts" / "check-tracked").read_bytes())
-    (tmp_path / "scripts" / "check-tracked").chmod(0o755)
+    script = copied(root, tmp_path)
     (tmp_path / "notes.md").write_text(line + "\n")
     git(tmp_path, "init", "--quiet")
     git(tmp_path, "add", ".")
-    answer = subprocess.run([tmp_path / "scripts" / "check-tracked"], capture_output=True, text=True, timeout=10)
-    assert (answer.returncode == 0) == fine, answer.stdout
+    for owner in ({}, {"GIT_TEST_ASSUME_DIFFERENT_OWNER": "1"}):
+        answer = checked(script, **owner)
+        assert answer.returncode == (0 if fine else 1), answer.stdout + answer.stderr
+
+
+def test_a_folder_that_git_cannot_search_is_no_folder_without_findings(root: Path, tmp_path: Path) -> None:
+    answer = checked(copied(root, tmp_path), GIT_CEILING_DIRECTORIES=str(tmp_path.parent))
+    assert answer.returncode not in {0, 1}
+    assert "Nothing was checked" in answer.stderr
+
+
+def copied(root: Path, folder: Path) -> Path:
+    script = folder / "scripts" / "check-tracked"
+    script.parent.mkdir()
+    script.write_bytes((root / "scripts" / "check-tracked").read_bytes())
+    script.chmod(0o755)
+    return script
+
+
+def checked(script: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([script], capture_output=True, text=True, timeout=10, env={**os.environ, **environment})
