@@ -33,6 +33,7 @@ _STATUS_TYPES = {
     408: "invalid_request_error",
     413: "invalid_request_error",
     415: "invalid_request_error",
+    421: "invalid_request_error",
     431: "invalid_request_error",
 }
 

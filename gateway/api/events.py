@@ -53,12 +53,14 @@ class EventStream:
         silent, self._silent = self._silent, True
         if not silent or self._writing or self._answer.done:
             return
-        self._pinging = anyio.Event()
-        if not self._answer.started:
-            await self._answer.start(200, _HEADERS)
-        await self._answer.body(PING, more=True)
-        self._pinging.set()
-        self._pinging = None
+        self._pinging = pinging = anyio.Event()
+        try:
+            if not self._answer.started:
+                await self._answer.start(200, _HEADERS)
+            await self._answer.body(PING, more=True)
+        finally:  # or a writer would wait for ever behind a ping that failed
+            pinging.set()
+            self._pinging = None
 
     async def _quiet(self) -> None:
         self._silent = False

@@ -60,6 +60,14 @@ TABLE: dict[str, tuple[Exception, int, str, str | None, str | None, str | None]]
         None,
         None,
     ),
+    "HTTPError 421": (
+        HTTPError(421, "x", code="unknown_host"),
+        421,
+        "invalid_request_error",
+        "unknown_host",
+        None,
+        None,
+    ),
 }
 
 

@@ -97,6 +97,31 @@ async def test_no_pings_pile_up_while_a_client_does_not_read() -> None:
     assert client.bodies == [EVENT, b"data: [DONE]\n\n"]
 
 
+async def test_a_ping_that_cannot_be_sent_does_not_hold_up_the_writer() -> None:
+    held, sent = anyio.Event(), []
+
+    async def send(message: Message) -> None:
+        if not held.is_set():
+            await held.wait()
+            raise OSError("the connection broke")
+        sent.append(message)
+
+    async def ping() -> None:
+        with pytest.raises(OSError, match="broke"):
+            await stream.ping()
+
+    stream = EventStream(Answer(send, "req_1"))
+    with anyio.fail_after(5):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(ping)
+            await anyio.sleep(0.02)
+            tasks.start_soon(stream.write, EVENT)
+            await anyio.sleep(0.02)
+            assert sent == []
+            held.set()
+    assert [message["body"] for message in sent] == [EVENT]
+
+
 async def test_a_failure_before_the_status_is_a_status() -> None:
     client = Client()
     async with streaming(client) as stream:
