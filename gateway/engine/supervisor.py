@@ -252,8 +252,10 @@ class Supervisor:
             return
         if "alive" in frame:
             return
+        if not isinstance(number := frame.get("id"), int):
+            raise BrokenFrame("it belongs to no request")
         self.cancelled += "cancelled" in frame
-        exchange = self._exchanges.get(frame["id"])
+        exchange = self._exchanges.get(number)
         if exchange is None:
             return
         if "usage" in frame:

@@ -248,8 +248,16 @@ async def test_a_request_that_kills_every_worker_is_given_up_after_the_second(mo
     assert len(asked) == 2
 
 
-async def test_a_worker_that_talks_nonsense_is_replaced(model: ModelFile, tools: Any) -> None:
-    lives = iter([b"\x00\x00\x00\x02{]", None])
+NONSENSE = {
+    "no JSON": b"\x00\x00\x00\x02{]",
+    "of no request": encode({"step": [0, "x", None, None]}),
+    "of no request there can be": encode({"id": [1], "usage": [1, 1]}),
+}
+
+
+@pytest.mark.parametrize("nonsense", NONSENSE.values(), ids=NONSENSE)
+async def test_a_worker_that_talks_nonsense_is_replaced(model: ModelFile, tools: Any, nonsense: bytes) -> None:
+    lives = iter([nonsense, None])
     engine = LocalEngine(model)
 
     class Mad(FakeHost):
