@@ -1,8 +1,7 @@
 """What the operator configures: one YAML file and `GATEWAY_…` environment variables. Unknown keys are errors.
 
 Environment variables win over the file and nest with two underscores: `GATEWAY_SERVER__PORT=9000`; lists and mappings
-are written as YAML: `GATEWAY_ALIASES='{gpt-4.1: auto}'`. Relative paths in a file start at the file's folder. Nothing
-else in the gateway reads the environment for configuration.
+are written as YAML: `GATEWAY_ALIASES='{gpt-4.1: auto}'`. Relative paths in a file start at the file's folder.
 """
 
 from __future__ import annotations
@@ -262,9 +261,6 @@ def _check_together(settings: Settings) -> None:
     names = [backend.name for backend in settings.backends or ()]
     for name in {name for name in names if names.count(name) > 1}:
         raise ValueError(f"two backends are named {name!r}")
-    for alias, target in settings.aliases.items():
-        if target not in {*names, *RESERVED_NAMES, settings.local.model, "large"}:
-            raise ValueError(f"alias {alias!r} points to {target!r}, which is no backend, 'auto' or 'local'")
     loopback = settings.server.is_loopback
     if settings.auth.mode == "none" and not loopback:
         raise ValueError(
@@ -279,12 +275,24 @@ def _check_together(settings: Settings) -> None:
         raise ValueError("the canned local model is for trying things out: it serves loopback addresses only")
 
 
+def _refuse_unknown_variables() -> None:
+    """A misspelt variable must not be passed over: `GATEWAY_AUTHS__MODE=keys` would leave the door open.
+
+    Only nested names: an orchestrator sets `GATEWAY_PORT` and the like for a service called gateway.
+    """
+    for name in sorted(os.environ):
+        section, nested, _ = name.removeprefix("GATEWAY_").partition("__")
+        if name.startswith("GATEWAY_") and nested and section.lower() not in Settings.model_fields:
+            raise ConfigurationError(f"the environment variable {name!r} is no setting; unset it or correct it")
+
+
 def load_settings(path: Path | None, *, host: str | None = None, port: int | None = None) -> tuple[Settings, Path]:
     """Read `path` (or the environment alone) and return the settings and the folder relative paths start at.
 
     `host` and `port` come from the command line and win over file and environment. Raises ConfigurationError with
     one sentence a reader can act on.
     """
+    _refuse_unknown_variables()
     values = _read(path) if path else {}
     folder = path.resolve().parent if path else Path.cwd()
     try:

@@ -57,7 +57,7 @@ def _decided(facts: Facts) -> str:
 def _attempt(facts: Facts) -> str:
     if facts.get("wire") == "canned":
         return f"a stand-in played {facts.get('backend')}, nothing sent"
-    return f"sent to {facts.get('backend')} ({facts.get('host') or facts.get('zone')})"
+    return f"released to {facts.get('backend')} ({facts.get('host') or facts.get('zone')})"
 
 
 def _outcome(facts: Facts) -> str:

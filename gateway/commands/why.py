@@ -128,7 +128,7 @@ def _lines(told: Mapping[str, Any]) -> list[str]:
     return [*lines, f"  the log: {told['log']}"]
 
 
-_UNSENT = frozenset({"upstream_unreachable", "egress_denied"})
+_UNSENT = frozenset({"audit_unavailable", "egress_denied", "upstream_unknown_model", "upstream_unreachable"})
 """How a backend's turn ended when not one byte went to it."""
 
 

@@ -133,11 +133,23 @@ def _digest(backend: Backend) -> str:
 
 
 def names(settings: Settings, local: BackendSpec, remotes: Sequence[BackendSpec]) -> dict[str, str]:
-    """Every model name a client may send → what it means: 'auto', 'local' or a backend's name."""
-    known = {"auto": "auto", "local": "local", local.model: "local", **{spec.name: spec.name for spec in remotes}}
+    """Every model name a client may send → what it means: 'auto', 'local' or a backend's name.
+
+    Raises ConfigurationError for an alias that leads nowhere, and for one that would give a name another meaning:
+    who says `local` must get local.
+    """
+    known = {"auto": "auto", "local": "local", local.model: "local"}
+    for spec in remotes:
+        if spec.name in known:
+            raise ConfigurationError(f"backend {spec.name!r} has the local model's name; choose another")
+        known[spec.name] = spec.name
     aliases = {}
     for alias, target in settings.aliases.items():
+        if alias in known:
+            raise ConfigurationError(f"alias {alias!r} is a name that means something already; choose another")
         if target not in known:
-            raise ConfigurationError(f"alias {alias!r} points to {target!r}, which is no backend, 'auto' or 'local'")
+            raise ConfigurationError(
+                f"alias {alias!r} points to {target!r}, which is none of {', '.join(map(repr, known))}"
+            )
         aliases[alias] = known[target]
     return {**known, **aliases}

@@ -63,7 +63,7 @@ TOLD = {
     "a decision": ("decided", {"decision": DECISION}, "restricted → local (small) by rule default"),
     "findings": ("decided", {"decision": DECISION, "findings": FOUND}, "by rule default; found email ×1, iban ×2"),
     "a refusal": ("decided", {"decision": {**DECISION, "refusal": "no_go"}}, "by rule default; refused: no_go"),
-    "an attempt": ("attempt", SENT, "sent to large (api.example)"),
+    "an attempt": ("attempt", SENT, "released to large (api.example)"),
     "a stand-in": ("attempt", {**SENT, "wire": "canned"}, "a stand-in played large, nothing sent"),
     "an end": (
         "outcome", {"outcome": "ok", "backend": "large", "prompt_tokens": 3, "completion_tokens": 4, "error": None},

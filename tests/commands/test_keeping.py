@@ -264,7 +264,7 @@ def test_what_left_is_counted_and_a_stand_in_is_not(past: tuple[Serving, str], t
     segment.write_text(segment.read_text().replace('"wire":"canned"', '"wire":"openai"'))
     some = call(tmp_path, "audit", "show", copy, "--left", "--since", "2020-01-01", "--until", "2999-01-01T00:00Z")
     assert some.out.splitlines()[-1] == "1 attempts to send something off this host"
-    assert "sent to large (api.openai.com)" in some.out
+    assert "released to large (api.openai.com)" in some.out
     assert "0 attempts" in call(tmp_path, "audit", "show", copy, "--left", "--until", "2020").out
     rows = call(tmp_path, "audit", "show", copy, "--left", "--json")
     assert ([row["event"] for row in rows.rows], rows.err[:2]) == (["attempt"], "1 ")

@@ -191,7 +191,6 @@ MISTAKES = {
     "no address": ("backends: [{name: a, zone: remote, model: m}]", {}, "wire openai needs a base_url"),
     "litellm in the house": ("backends: [{name: a, zone: private, wire: litellm, model: m}]", {}, "needs wire openai"),
     "no such zone": ("backends: [{name: a, zone: local, wire: canned, model: m}]", {}, "'private' or 'remote'"),
-    "an alias to nothing": ("aliases: {gpt: nobody}", {}, "alias 'gpt' points to 'nobody'"),
 }
 
 
@@ -323,3 +322,13 @@ def test_a_backend_that_is_defined_differently_has_another_digest(load: Load, tm
         for port, languages in ((1, "en, it"), (1, "it, en"), (2, "en, it"))
     ]
     assert digests[0] == digests[1] != digests[2]
+
+
+def test_a_misspelt_variable_is_refused_and_an_orchestrators_is_not(
+    load: Load, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GATEWAY_PORT", "tcp://10.0.0.1:8080")
+    load("")
+    monkeypatch.setenv("GATEWAY_AUTHS__MODE", "keys")
+    with pytest.raises(ConfigurationError, match="'GATEWAY_AUTHS__MODE' is no setting"):
+        load("")
