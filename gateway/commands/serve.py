@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import gc
+import math
 import signal
 import socket
 import ssl
@@ -20,6 +22,9 @@ from gateway.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     import uvicorn
+
+CUT_S = 2.0
+"""How long requests that were cut may take to leave their records."""
 
 
 def run(args: argparse.Namespace) -> int:
@@ -131,7 +136,7 @@ async def _serve(settings: Settings, folder: Path, listener: socket.socket, quie
                 server_header=False,
                 proxy_headers=False,  # nothing here asks where a request came from
                 date_header=False,
-                timeout_graceful_shutdown=max(1, int(settings.server.drain_s)),
+                timeout_graceful_shutdown=max(1, math.ceil(settings.server.drain_s)),
                 ssl_certfile=folder / tls.cert if tls else None,
                 ssl_keyfile=str(folder / tls.key) if tls else None,
             )
@@ -143,6 +148,7 @@ async def _serve(settings: Settings, folder: Path, listener: socket.socket, quie
 
                 print(banner(settings, gateway, listener.getsockname()[1]), file=sys.stderr, flush=True)
             await server.serve(sockets=[listener])
+            await _cut_all(server.server_state.tasks)
             tasks.cancel_scope.cancel()
 
 
@@ -160,12 +166,28 @@ def _server(config: uvicorn.Config) -> uvicorn.Server:
     return Server(config)
 
 
+def _cut(requests: set[asyncio.Task[None]]) -> None:
+    """Cancel what still runs, but not what is ending already: a second cancel would reach into its last record."""
+    for request in list(requests):
+        if not request.cancelling():
+            request.cancel()
+
+
+async def _cut_all(requests: set[asyncio.Task[None]]) -> None:
+    """Nothing runs any more when the audit log closes: uvicorn does not wait for what it cuts, nor cuts all."""
+    _cut(requests)
+    if requests:
+        await asyncio.wait(list(requests), timeout=CUT_S)
+
+
 async def _obey_signals(server: uvicorn.Server, reload: Callable[[], None]) -> None:
     """SIGTERM or SIGINT: finish what runs; once more: now. SIGHUP: look at the policy file."""
     with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
         async for number in signals:
             if number == signal.SIGHUP:
                 reload()
-            else:
-                server.force_exit = server.should_exit
+            elif not server.should_exit:
                 server.should_exit = True
+            else:
+                server.force_exit = True
+                _cut(server.server_state.tasks)  # newer Pythons wait for connections, so these have to go first

@@ -90,6 +90,42 @@ def test_what_takes_longer_than_the_patience_at_a_stop_is_cut_and_still_recorded
     assert verify(gateway)[0] == 0
 
 
+def test_what_runs_when_the_gateway_is_told_twice_to_stop_is_cut_and_still_recorded(
+    tmp_path: Path, outside: CaptureServer
+) -> None:
+    outside.clear()
+    outside.answer(events(*words("Hel")[:2], done=False).but(end="hang"))
+    config = {"server": {"drain_s": 60}, "backends": [backend(outside)]}
+    with (
+        serving(tmp_path, config, env=CANNED) as gateway,
+        httpx.Client(timeout=20, trust_env=False) as client,
+        client.stream("POST", gateway.url + "/v1/chat/completions", json=body(stream=True)) as response,
+    ):
+        next(response.iter_lines())
+        gateway.process.terminate()
+        _wait_until_closed(gateway)
+        began = time.monotonic()
+        assert gateway.stop() == 0
+        assert time.monotonic() - began < 15  # and not after drain_s
+    assert [record["event"] for record in gateway.records()][-4:] == ["decided", "attempt", "outcome", "stopped"]
+    assert gateway.records("outcome")[-1]["facts"]["outcome"] == "client_closed"
+    assert "Traceback" not in gateway.log()
+    assert verify(gateway)[0] == 0
+
+
+def _wait_until_closed(gateway: Serving) -> None:
+    """It has heard the first signal once it takes no more connections."""
+    url = httpx.URL(gateway.url)
+    until = time.monotonic() + 10
+    while time.monotonic() < until:
+        try:
+            socket.create_connection((url.host, url.port or 0), 5).close()
+        except ConnectionError:
+            return
+        time.sleep(0.02)
+    raise AssertionError("it still takes connections")
+
+
 def test_the_log_of_a_killed_gateway_verifies_and_goes_on(tmp_path: Path, outside: CaptureServer) -> None:
     outside.clear()
     config = {"backends": [backend(outside)]}
@@ -210,6 +246,10 @@ def test_a_missing_key_is_an_error_where_others_can_call(tmp_path: Path) -> None
 
 
 def resident_mb(gateway: Serving) -> float:
+    """Read where Linux keeps it; `ps` is not in every image, but in every macOS."""
+    if (status := Path(f"/proc/{gateway.process.pid}/status")).exists():
+        [line] = (line for line in status.read_text().splitlines() if line.startswith("VmRSS:"))
+        return int(line.split()[1]) / 1024
     listing = subprocess.run(["ps", "-o", "rss=", "-p", str(gateway.process.pid)], capture_output=True, text=True)
     return int(listing.stdout) / 1024
 
