@@ -102,14 +102,14 @@ class RedisCache:
         except Exception as error:  # noqa: BLE001  whatever a cache does wrong is a miss
             self._counts["failures"] += 1
             if self._breaker.failed():
-                self._log.warning("cache is down", cache="redis", error=type(error).__name__)
+                self._log.warning("cache_down", cache="redis", error=type(error).__name__)
             return None
         self._changed(self._breaker.succeeded())
         return answer
 
     def _changed(self, recovered: bool) -> None:
         if recovered:
-            self._log.info("cache is back", cache="redis")
+            self._log.info("cache_back", cache="redis")
 
 
 def _name(key: str) -> str:
