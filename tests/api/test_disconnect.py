@@ -55,7 +55,7 @@ def test_a_client_that_leaves_stops_the_upstream_and_is_recorded(
         while wait and b"Hel" not in connection.recv(4096):
             pass
         left = time.monotonic()
-    assert request.wait_until_left() - left < 0.5
+    assert request.wait_until_left() - left < 3
     outcome = newest_outcome(gateway, before)
     assert (outcome["outcome"], outcome["error"], outcome["attempts"]) == ("client_closed", None, 1)
 

@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -180,13 +180,25 @@ def test_the_log_verifies_while_the_gateway_runs(gateway: Serving) -> None:
 
 
 def engine_pid(gateway: Serving) -> int | None:
-    """The engine's process: the child of the gateway that has the model's file mapped."""
-    listing = subprocess.run(["ps", "-eo", "pid=,ppid=,args="], capture_output=True, text=True).stdout
-    for line in listing.splitlines():
-        pid, parent, arguments = line.split(None, 2)
-        if int(parent) == gateway.process.pid and "gateway.engine" in arguments:
-            return int(pid)
+    """The engine's process: the child of the gateway that runs the engine's module."""
+    for pid, parent, arguments in processes():
+        if parent == gateway.process.pid and "gateway.engine" in arguments:
+            return pid
     return None
+
+
+def processes() -> Iterator[tuple[int, int, str]]:
+    """(pid, parent, arguments) of all, read where Linux keeps them; `ps` is not in every image, but in every macOS."""
+    if not Path("/proc/self/stat").exists():
+        listing = subprocess.run(["ps", "-eo", "pid=,ppid=,args="], capture_output=True, text=True).stdout
+        for line in listing.splitlines():
+            pid, parent, arguments = line.split(None, 2)
+            yield int(pid), int(parent), arguments
+        return
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(FileNotFoundError, ProcessLookupError):  # it has ended meanwhile
+            parent = (folder / "stat").read_text().rpartition(")")[2].split()[1]
+            yield int(folder.name), int(parent), (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
 
 
 def test_a_killed_engine_starts_again_and_the_request_with_it_is_answered(
