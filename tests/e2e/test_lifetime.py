@@ -101,7 +101,8 @@ def test_what_runs_when_the_gateway_is_told_twice_to_stop_is_cut_and_still_recor
         httpx.Client(timeout=20, trust_env=False) as client,
         client.stream("POST", gateway.url + "/v1/chat/completions", json=body(stream=True)) as response,
     ):
-        next(response.iter_lines())
+        lines = response.iter_lines()  # kept: without it the client would close the connection
+        next(lines)
         gateway.process.terminate()
         _wait_until_closed(gateway)
         began = time.monotonic()
