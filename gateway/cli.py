@@ -98,6 +98,15 @@ def _caller(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--public", action="store_true", help="the key's traffic is declared public")
 
 
+def _rows(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--jsonl",
+        action="store_true",
+        help='read {"id", "text"} or {"id", "messages"} lines from stdin and write one JSON line for each;\n'
+        "without it stdin is one text",
+    )
+
+
 def _serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = _add(commands, "serve", "start the gateway")
     _config(parser)
@@ -125,24 +134,14 @@ def _keys(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
 
 def _inspect(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = _add(commands, "inspect", "say what is sensitive in texts or chats")
-    parser.add_argument(
-        "--jsonl",
-        action="store_true",
-        help='read {"id", "text"} or {"id", "messages"} lines from stdin and write one JSON line for each;\n'
-        "without it stdin is one text",
-    )
+    _rows(parser)
     _config(parser)
     _policy(parser)
 
 
 def _score(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = _add(commands, "score", "say how much a remote model would help (gain: 0.5 = no difference)")
-    parser.add_argument(
-        "--jsonl",
-        action="store_true",
-        help='read {"id", "text"} or {"id", "messages"} lines from stdin and write one JSON line for each;\n'
-        "without it stdin is one text",
-    )
+    _rows(parser)
     _config(parser)
 
 
