@@ -34,6 +34,7 @@ from pydantic_settings import (
 
 from gateway.core.errors import ConfigurationError
 from gateway.core.types import Zone
+from gateway.engine.messages import SYSTEM_PROMPT
 from gateway.policy import document
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,99}")
@@ -112,7 +113,7 @@ class Local(_Part):
     queue: int = Field(default=32, ge=1)
     max_tokens: int = Field(default=1024, ge=1)
     """The longest answer where the client sets no limit: small models do not always find an end."""
-    system_prompt: str = "You are a helpful AI assistant."
+    system_prompt: str = SYSTEM_PROMPT
 
     @field_validator("engine", mode="before")
     @classmethod

@@ -28,12 +28,13 @@ def run(args: argparse.Namespace) -> int:
     # Cases name the backends of the test catalogue unless a configuration is named that says which ones there are.
     specs = here.specs if args.config else CATALOGUE
     file = args.file if args.file.is_file() else find_policy(args.file, Path.cwd())
-    report = check_policy(file, specs, vocabulary())
+    detector = scanner(here)
+    report = check_policy(file, specs, vocabulary(detector))
     if report.errors:
         raise ConfigurationError(_sentence(file, report.errors))
     _tell(report)
     cases = args.cases or file.with_suffix(".cases.yaml")
-    failed = anyio.run(_run_cases, file, cases, scanner(here), specs) if _wanted(args, cases) else 0
+    failed = anyio.run(_run_cases, file, cases, detector, specs) if _wanted(args, cases) else 0
     ok = report.ok and not failed
     print(f"{file}: {'ok' if ok else 'not ok'}")
     return 0 if ok else 1

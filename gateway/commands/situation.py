@@ -37,9 +37,9 @@ def situation(args: argparse.Namespace) -> Situation:
 
 def scanner(here: Situation) -> Any:
     from gateway.detect import Scanner
-    from gateway.wiring.places import default_packs
+    from gateway.wiring.places import packs_place
 
-    packs = here.folder / here.settings.detect.cache_dir if here.settings.detect.cache_dir else default_packs()
+    packs = packs_place(here.settings, here.folder)
     return Scanner.load(cache_dir=packs, deadline_ms=here.settings.detect.deadline_ms)
 
 

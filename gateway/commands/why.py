@@ -17,12 +17,12 @@ from gateway.settings import Settings, load_settings
 
 def run(args: argparse.Namespace) -> int:
     from gateway.audit.lookup import find
-    from gateway.wiring.places import audit_places
+    from gateway.wiring.places import audit_places, keys_beside
 
     settings, folder = load_settings(config_file(args.config))
     directory, keys = audit_places(settings, folder)
     if args.dir:
-        directory, keys = args.dir, args.dir.parent / "keys"
+        directory, keys = args.dir, keys_beside(args.dir)
     if not directory.is_dir():
         raise ConfigurationError(f"there is no audit folder {str(directory)!r}; name it with --dir")
     trail = find(directory, args.request)

@@ -48,6 +48,8 @@ class Pack:
         self.gate = gate
         self._rules = packed.rules
         self.kinds = frozenset(rule.kind for rule in packed.rules)
+        self.categories = frozenset(rule.category for rule in packed.rules)
+        self.contexts = frozenset(packed.context)
         self._checks = dict(known) if known is not None else checks()
         self._context = packed.context
         self._reserved = Reserved(packed.reserved)

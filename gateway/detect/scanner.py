@@ -168,6 +168,16 @@ class Scanner:
         """Every word that a finding's `kind` may be."""
         return self._pack.kinds
 
+    @property
+    def categories(self) -> frozenset[str]:
+        """Every word that a finding's `category` may be."""
+        return self._pack.categories
+
+    @property
+    def contexts(self) -> frozenset[str]:
+        """Every word that a finding's `near` may hold."""
+        return self._pack.contexts
+
     async def scan(self, document: Mapping[str, Json], seen: dict[Any, Any] | None = None) -> Scan:
         """What is in `document`; what could not be read, or not in time, is in `unreadable`."""
         clock, memory = Clock(self._deadline_ms), {} if seen is None else seen

@@ -60,8 +60,8 @@ async def open_gateway(settings: Settings, folder: Path) -> AsyncGenerator[Gatew
                 stack.push_async_callback(close)
         local = build_local(settings, folder, log)
         specs = [local_spec(local), *(backend.spec for backend in remotes.backends.values())]
-        policies = FilePolicySource(where.policy, specs, vocabulary())
         detector = Scanner.load(cache_dir=where.packs, deadline_ms=settings.detect.deadline_ms)
+        policies = FilePolicySource(where.policy, specs, vocabulary(detector))
         audit = JsonlAudit.open(where.audit, where.keys, segment_mb=settings.audit.segment_mb)
         stack.push_async_callback(audit.aclose)
         cache_secret = secret(where.keys / "cache.key")

@@ -23,14 +23,18 @@ class Places:
 
 def places(settings: Settings, folder: Path) -> Places:
     audit, keys = audit_places(settings, folder)
-    packs = folder / settings.detect.cache_dir if settings.detect.cache_dir else default_packs()
-    return Places(find_policy(settings.policy.path, folder), audit, keys, packs)
+    return Places(find_policy(settings.policy.path, folder), audit, keys, packs_place(settings, folder))
 
 
 def audit_places(settings: Settings, folder: Path) -> tuple[Path, Path]:
     """The audit folder and the folder of its keys."""
     audit = folder / settings.audit.dir
-    return audit, folder / settings.audit.keys_dir if settings.audit.keys_dir else audit.parent / "keys"
+    return audit, folder / settings.audit.keys_dir if settings.audit.keys_dir else keys_beside(audit)
+
+
+def keys_beside(audit: Path) -> Path:
+    """Where the keys of an audit folder lie unless somebody said otherwise."""
+    return audit.parent / "keys"
 
 
 def find_policy(path: Path, folder: Path) -> Path:
@@ -50,8 +54,10 @@ def shipped_policies() -> Path:
     return installed if installed.is_dir() else package.parent / "policies"
 
 
-def default_packs() -> Path:
-    """The pack that `make install` compiled into this environment, else one in the user's cache."""
+def packs_place(settings: Settings, folder: Path) -> Path:
+    """The place named, else the pack that `make install` compiled into this environment, else the user's cache."""
+    if settings.detect.cache_dir is not None:
+        return folder / settings.detect.cache_dir
     shared = share_dir() / "detect"
     return shared if shared.is_dir() else cache_dir() / "detect"
 

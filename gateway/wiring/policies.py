@@ -15,7 +15,7 @@ from gateway.audit.jsonl import JsonlAudit
 from gateway.core.errors import AuditUnavailable, ConfigurationError
 from gateway.core.records import AuditRecord
 from gateway.core.types import Json
-from gateway.detect import rules as detectors
+from gateway.detect.scanner import Scanner
 from gateway.policy.doubts import Vocabulary
 from gateway.policy.evaluate import CompiledPolicy
 from gateway.policy.load import load_policy
@@ -24,14 +24,9 @@ from gateway.telemetry import Metrics
 from gateway.wiring.measures import rules
 
 
-def vocabulary() -> Vocabulary:
-    """Every word that the shipped detectors can say."""
-    shipped = detectors.load()
-    return Vocabulary(
-        kinds=frozenset(rule.kind for rule in shipped.rules),
-        categories=frozenset(rule.category for rule in shipped.rules),
-        contexts=frozenset(shipped.context),
-    )
+def vocabulary(detector: Scanner) -> Vocabulary:
+    """Every word that the detectors can say."""
+    return Vocabulary(kinds=detector.kinds, categories=detector.categories, contexts=detector.contexts)
 
 
 def warn(log: Any, policy: CompiledPolicy) -> None:

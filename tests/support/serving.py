@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -17,6 +16,8 @@ from typing import Any
 
 import httpx
 import yaml
+
+from tests.support.valkey import free_port
 
 
 @dataclass
@@ -87,13 +88,6 @@ class Serving:
         if self.process.poll() is None:
             self.process.terminate()
         return self.process.wait(timeout_s)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @contextmanager
