@@ -1,8 +1,11 @@
 """Answers as bytes and back, piece by piece, so that a replayed stream has the pieces of the first one.
 
 An answer is a JSON array: the format's number, the model that served, then the pieces. Nearly all pieces are text of
-the first choice and nothing else; those are stored as bare strings. Any other piece is an array of Chunk's six fields,
-cut after the last one that is set. 128 pieces of text so cost little more than the text.
+the first choice and nothing else; those are stored as bare strings. Any other piece is an array of Chunk's first six
+fields, cut after the last one that is set. 128 pieces of text so cost little more than the text.
+
+The seventh, confidence, is not kept: it belongs to the outcome of the request that the model worked for, and a replay
+is nobody's work. Counted again with every hit it would weigh what is asked often, not what the model is sure of.
 """
 
 from __future__ import annotations
@@ -39,7 +42,7 @@ def decode(data: bytes) -> tuple[Chunk, ...]:
 
 
 def _piece(chunk: Chunk, model: str | None) -> Json:
-    choice, delta, finish, logprobs, usage, served = chunk
+    choice, delta, finish, logprobs, usage, served, _ = chunk
     if choice == 0 and finish is None and logprobs is None and usage is None and served == model and len(delta) == 1:
         text = delta.get("content")
         if isinstance(text, str):

@@ -230,7 +230,7 @@ class BackendSpec:
     training: str = ""
     """The vendor's terms on using answers for training, as the operator stated them."""
     context: int = 0
-    """Tokens it can hold; 0 = not stated, taken as enough."""
+    """Tokens it can hold; 0 = not stated or without a limit (an engine that shifts), taken as enough."""
     images: bool = True
     audio: bool = False
     files: bool = False
@@ -304,7 +304,14 @@ class Usage(NamedTuple):
     prompt_tokens: int
     completion_tokens: int
     details: Mapping[str, Json] | None = None
-    """`prompt_tokens_details`, `completion_tokens_details` as the upstream sent them."""
+    """`prompt_tokens_details`, `completion_tokens_details` as the upstream sent them; and `context` from an engine that
+    shifted: `{"shifted": true, "dropped": N}`, which the edge tells apart from the usage."""
+
+    @property
+    def context_dropped(self) -> int:
+        """Tokens of the conversation that the engine forgot to make room; 0 where it forgot none."""
+        context = (self.details or {}).get("context")
+        return int(context["dropped"]) if context else 0
 
 
 class Chunk(NamedTuple):
@@ -325,6 +332,9 @@ class Chunk(NamedTuple):
     """Only in a chunk after the last choice's finish."""
     model: str | None = None
     """The model that served, as the upstream names it."""
+    confidence: Sequence[Sequence[float]] | None = None
+    """Of each token in this piece, from the local engine alone: logprob of the chosen token, entropy in nats, and
+    the margin between the two likeliest (a difference of logprobs). For the outcome's numbers, never for clients."""
 
     def __repr__(self) -> str:  # never the text
         return f"Chunk(choice={self.choice}, finish={self.finish!r}, usage={self.usage!r})"
