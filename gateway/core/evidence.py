@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 
 from gateway.core.records import AuditRecord, Outcome
 from gateway.core.types import Allowed, BackendSpec, Decision, Json, Outgoing, Request, Scan
@@ -34,6 +35,7 @@ def decided(
         "region": spec.region if spec else "",
         "rule": decision.rule,
         "transform": decision.transform,
+        "adapter": decision.adapter,
         "policy": decision.policy,
         "policy_digest": decision.policy_digest,
         "reasons": list(decision.reasons),
@@ -85,6 +87,8 @@ def ended(request: Request, outcome: Outcome) -> AuditRecord:
             "tried": [list(pair) for pair in outcome.tried],
             "prompt_tokens": outcome.prompt_tokens,
             "completion_tokens": outcome.completion_tokens,
+            "context_dropped": outcome.context_dropped,
+            "confidence": None if outcome.confidence is None else asdict(outcome.confidence),
             "first_ms": None if outcome.first_ms is None else round(outcome.first_ms, 2),
             "total_ms": round(outcome.total_ms, 2),
         },

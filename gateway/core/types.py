@@ -78,6 +78,8 @@ class Request:
     """A client may raise the level (`x-gateway-sensitivity`), never lower it."""
     local_only: bool = False
     """The client asked for `model: local` (or the local model's id): a wish that is always granted."""
+    adapter: str | None = None
+    """The adapter of the local model that the client named (`model: local:legal`); such a request is `local_only`."""
     conversation: str | None = None
     """The client's own conversation id, when it sent one."""
     include_usage: bool = False
@@ -239,6 +241,8 @@ class BackendSpec:
     logprobs: bool = True
     languages: frozenset[str] = frozenset()
     """Languages it answers well; empty = all."""
+    adapters: tuple[str, ...] = ()
+    """Names of the LoRA adapters it can answer with (zone LOCAL)."""
     digest: str = ""
 
     def can(self, needs: Needs) -> str | None:
@@ -293,6 +297,8 @@ class Decision:
     refusal: str | None = None
     """A code when nothing allowed can serve it: unsupported_content, local_model_unfit or model_not_permitted."""
     refusal_detail: str = ""
+    adapter: str | None = None
+    """The adapter that the local model answers with, should it be the one that answers; None = the bare model."""
 
     def allows(self, backend: str) -> Allowed | None:
         return next((way for way in self.allowed if way.backend == backend), None)
