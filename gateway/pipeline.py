@@ -23,6 +23,7 @@ from gateway.core.errors import (
     BackendBroke,
     BackendError,
     BackendRejected,
+    DeadlineExceeded,
     EgressDenied,
     GatewayError,
     LocalUnavailable,
@@ -197,7 +198,7 @@ class Pipeline:
                 raise BackendBroke(f"backend {way.backend!r} gave no answer")
             except GatewayError as error:
                 trace.tried.append((way.backend, error.code or type(error).__name__))
-                if isinstance(error, BackendError | LocalUnavailable):
+                if isinstance(error, BackendError | LocalUnavailable | DeadlineExceeded):
                     self._parts.observer.backend_failed(way.backend, error)
                 if not self._moves_on(error):
                     raise
@@ -258,7 +259,7 @@ class Pipeline:
             yield pieces
             try:
                 pieces = await anext(rest, None)
-            except BackendError as error:
+            except (BackendError, DeadlineExceeded) as error:
                 backend, _ = trace.tried[-1]
                 trace.tried[-1] = (backend, error.code or type(error).__name__)
                 self._parts.observer.backend_failed(backend, error)

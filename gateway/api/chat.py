@@ -18,6 +18,7 @@ from gateway.api.events import EventStream
 from gateway.api.http import Answer, Headers, text_of
 from gateway.api.schema import parse_body
 from gateway.api.sse import StreamWriter
+from gateway.api.usage import context_header
 from gateway.api.watch import watch
 from gateway.core.errors import BadRequest, GatewayError, QueueFull, UnknownModel
 from gateway.core.types import Decision, Principal, Request, Sensitivity
@@ -135,6 +136,8 @@ class Chat:
             body = collector.body(
                 id=_completion_id(request), created=int(request.received_at), model=self._model(request, reply)
             )
+            if self._options.headers and (context := context_header(collector.usage)) is not None:
+                answer.decision.append((b"x-gateway-context", context))
             await answer.json(body)
 
     async def _stream(self, request: Request, answer: Answer, stream: EventStream) -> None:
@@ -146,6 +149,7 @@ class Chat:
                 model=self._model(request, reply),
                 choices=request.body.get("n", 1),
                 include_usage=request.include_usage,
+                tell_context=self._options.headers,
             )
             async for pieces in reply.pieces:
                 if events := writer.write(pieces):

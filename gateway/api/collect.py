@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from gateway.api.sse import expect, usage_body
+from gateway.api.sse import expect
+from gateway.api.usage import usage_body
 from gateway.core.types import Json, Pieces, Usage
 
 
@@ -15,12 +16,12 @@ class Collector:
     def __init__(self, *, choices: int) -> None:
         self._limit = choices
         self._choices: list[_Choice] = []
-        self._usage: Usage | None = None
+        self.usage: Usage | None = None
 
     def add(self, pieces: Pieces) -> None:
         for chunk in pieces:
             if chunk.usage is not None:
-                self._usage = chunk.usage
+                self.usage = chunk.usage
                 continue
             if chunk.choice >= len(self._choices):
                 expect(chunk.choice, self._limit)
@@ -40,7 +41,7 @@ class Collector:
             "created": created,
             "model": model,
             "choices": [choice.body() for choice in self._choices],
-            "usage": usage_body(self._usage or Usage(0, 0)),
+            "usage": usage_body(self.usage or Usage(0, 0)),
         }
 
 

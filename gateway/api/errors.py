@@ -17,6 +17,7 @@ _TABLE: dict[type[Exception], tuple[int, str, str | None]] = {
     e.LocalModelUnfit: (400, "invalid_request_error", None),
     e.Unavailable: (503, "service_unavailable_error", None),
     e.QueueFull: (429, "rate_limit_error", None),
+    e.DeadlineExceeded: (504, "service_unavailable_error", None),
     e.BackendError: (502, "upstream_error", None),
     e.BackendTimeout: (504, "upstream_error", None),
     e.BackendRejected: (400, "invalid_request_error", None),

@@ -96,7 +96,7 @@ def _errors(*statuses: int) -> Json:
         500: "The gateway failed inside",
         502: "The upstream failed",
         503: "A part is down; Retry-After says when to come back",
-        504: "The upstream took too long",
+        504: "The upstream or the local model took too long; Retry-After may say when to come back",
     }
     reference = {"$ref": "#/components/schemas/Error"}
     return {str(status): {"description": texts[status], "content": _json(reference)} for status in statuses}

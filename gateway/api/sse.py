@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import orjson
 
+from gateway.api.usage import context_header, usage_body
 from gateway.core.errors import BackendBroke
 from gateway.core.types import Pieces, Usage
 
@@ -16,14 +17,27 @@ class StreamWriter:
 
     Clients append choices in order of appearance, so a choice's role is sent after those of all choices before it;
     exactly one finish_reason goes out per choice; usage is sent only when asked for, last, with empty choices.
+
+    A shifted context is told where `tell_context`: in a member of our own beside the usage, or, as nothing else may
+    come after the last choice of who did not ask for usage, in a comment.
     """
 
-    def __init__(self, *, id: str, created: int, model: str, choices: int, include_usage: bool) -> None:  # noqa: A002
+    def __init__(
+        self,
+        *,
+        id: str,  # noqa: A002
+        created: int,
+        model: str,
+        choices: int,
+        include_usage: bool,
+        tell_context: bool = True,
+    ) -> None:
         head = {"id": id, "object": "chat.completion.chunk", "created": created, "model": model}
         self._head = b"data: " + orjson.dumps(head)[:-1] + b',"choices":['
         self._tail = b'],"usage":null}\n\n' if include_usage else b"]}\n\n"
         self._choices = choices
         self._include_usage = include_usage
+        self._tell_context = tell_context
         self._begun = 0
         self._open: set[int] = set()
         self._usage: Usage | None = None
@@ -54,7 +68,12 @@ class StreamWriter:
 
     def end(self) -> bytes:
         finishes = [self._event(index, b"{}", None, "stop") for index in sorted(self._open)]
-        return b"".join((*finishes, self._usage_event() if self._include_usage else b"", DONE))
+        context = context_header(self._usage) if self._tell_context else None
+        if self._include_usage:
+            last = self._usage_event(context is not None)
+        else:
+            last = b"" if context is None else b": x-gateway-context: %b\n\n" % context
+        return b"".join((*finishes, last, DONE))
 
     def _begin(self, choice: int, out: list[bytes]) -> None:
         expect(choice, self._choices)
@@ -78,20 +97,15 @@ class StreamWriter:
             )
         )
 
-    def _usage_event(self) -> bytes:
-        return self._head + b'],"usage":' + orjson.dumps(usage_body(self._usage or Usage(0, 0))) + b"}\n\n"
+    def _usage_event(self, shifted: bool) -> bytes:
+        usage = self._usage or Usage(0, 0)
+        ours = b""
+        if shifted:
+            ours = b',"gateway":{"context":{"shifted":true,"dropped":%d}}' % usage.context_dropped
+        return b"".join((self._head, b'],"usage":', orjson.dumps(usage_body(usage)), ours, b"}\n\n"))
 
 
 def expect(choice: int, choices: int) -> None:
     """An index beyond what was asked for is a fault of the backend, and a large one would fill the memory here."""
     if choice >= choices:
         raise BackendBroke(f"the backend answered with choice {choice}; {choices} were asked for")
-
-
-def usage_body(usage: Usage) -> dict[str, object]:
-    return {
-        **(usage.details or {}),
-        "prompt_tokens": usage.prompt_tokens,
-        "completion_tokens": usage.completion_tokens,
-        "total_tokens": usage.prompt_tokens + usage.completion_tokens,
-    }

@@ -13,7 +13,8 @@
     ├── Unavailable             a part is down; `retry_after_s` says when to come back
     │   ├── LocalUnavailable    the local engine is loading, dead or gone
     │   ├── AuditUnavailable    no record, so nothing leaves
-    │   └── QueueFull
+    │   ├── QueueFull
+    │   └── DeadlineExceeded    the local engine had no turn for it in time, or took too long over it
     ├── BackendError            an upstream failed; `status` is its HTTP status where there was one
     │   ├── BackendUnreachable  no connection: nothing was sent
     │   ├── BackendTimeout
@@ -103,6 +104,12 @@ class AuditUnavailable(Unavailable):
 class QueueFull(Unavailable):
     code = "queue_full"
     retry_after_s = 2.0
+
+
+class DeadlineExceeded(Unavailable):
+    """Before the first piece the next way inside the decision's scope may still be tried; after it this is the end."""
+
+    code = "deadline_exceeded"
 
 
 class BackendError(GatewayError):

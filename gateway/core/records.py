@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from gateway.core.confidence import Confidence
 from gateway.core.types import Json
 
 
@@ -58,6 +59,10 @@ class Outcome:
     """(backend, how it went) of every backend asked: 'answered', or the code of its error."""
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    context_dropped: int = 0
+    """Tokens that the local engine forgot to make room for the others."""
+    confidence: Confidence | None = None
+    """How sure the local model was; None where it did not work: answered elsewhere or out of the cache."""
     detect_ms: float = 0.0
     score_ms: float = 0.0
     decide_ms: float = 0.0

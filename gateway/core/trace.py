@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
+from gateway.core.confidence import Folding
 from gateway.core.records import Outcome
 from gateway.core.types import Allowed, Assessment, Decision, Pieces, Request, Usage
 
@@ -30,6 +31,8 @@ class Trace:
     """(backend, how it went) of every backend that was asked: 'answered', or the error's code."""
     characters: int = 0
     usage: Usage | None = None
+    confidence: Folding | None = None
+    """None until a token comes with figures: only those of the local engine do."""
     complete: bool = False
     detect_ms: float = 0.0
     score_ms: float = 0.0
@@ -43,6 +46,10 @@ class Trace:
         for chunk in pieces:
             if content := chunk.delta.get("content"):
                 self.characters += len(content)
+            if chunk.confidence:
+                if self.confidence is None:
+                    self.confidence = Folding()
+                self.confidence.add(chunk.confidence)
             if chunk.usage is not None:
                 self.usage = chunk.usage
 
@@ -74,6 +81,8 @@ class Trace:
             tried=tuple(self.tried),
             prompt_tokens=usage.prompt_tokens if usage else 0,
             completion_tokens=usage.completion_tokens if usage else 0,
+            context_dropped=usage.context_dropped if usage else 0,
+            confidence=self.confidence.result() if self.confidence else None,
             detect_ms=self.detect_ms,
             score_ms=self.score_ms,
             decide_ms=self.decide_ms,

@@ -17,6 +17,7 @@ from gateway.telemetry.labels import Label
 
 _REQUEST_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
 _STEP_S = (0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25)
+_SURPRISE_NATS = (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0)
 _STEPS = {
     "detect": "Finding what is sensitive",
     "score": "Scoring whether going out would help",
@@ -62,6 +63,13 @@ class Metrics:
         self._findings = self._counter("findings", "Requests that hold at least one finding of this kind", "kind")
         self._errors = self._counter("request_errors", "Requests that ended with this class of error", "error")
         self._sent = self._counter("egress_attempts", "Times that something was sent off this host", "zone")
+        self._surprise = self._histogram(
+            # Minus the logprob, because a histogram of negative numbers has no sum.
+            "surprise_nats",
+            "Mean of minus the chosen tokens' logprobs, for each answer that the local model worked for",
+            _SURPRISE_NATS,
+            "backend",
+        )
         self._steps = {step: self._histogram(f"{step}_seconds", meaning, _STEP_S) for step, meaning in _STEPS.items()}
         # `labels()` costs more than counting, so each combination is looked up once.
         self._by_request: dict[tuple[str, str, str, str], Counter] = {}
@@ -93,6 +101,8 @@ class Metrics:
         zone.completion.inc(outcome.completion_tokens)
         if outcome.attempts:
             zone.sent.inc(outcome.attempts)
+        if outcome.confidence is not None:
+            self._surprise.labels(self._backend(outcome.backend)).observe(-outcome.confidence.mean_logprob)
         self._cached.labels(self._cache_state(outcome.cache)).inc()
         for kind in outcome.kinds:
             self._findings.labels(self._kind(kind)).inc()

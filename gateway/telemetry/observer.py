@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 import structlog
@@ -59,6 +60,8 @@ def facts(outcome: Outcome) -> dict[str, Any]:
         "tried": outcome.tried,
         "prompt_tokens": outcome.prompt_tokens,
         "completion_tokens": outcome.completion_tokens,
+        "context_dropped": outcome.context_dropped,
+        "confidence": None if outcome.confidence is None else asdict(outcome.confidence),
         "detect_ms": round(outcome.detect_ms, 3),
         "score_ms": round(outcome.score_ms, 3),
         "decide_ms": round(outcome.decide_ms, 3),
