@@ -14,12 +14,14 @@ from typing import Any, BinaryIO
 
 MAX_ENTRIES = 100_000
 """Of values and of tensors: the largest models have a few thousand."""
-_MAX_TEXT = 1 << 20
-"""The longest text kept. Chat templates have some ten thousand characters; longer ones are passed over."""
-_MAX_NAME = 4096
+_MAX_NAME = 512
 _MAX_LIST = 1024
 """The longest list kept. Vocabularies have a quarter of a million words and are passed over."""
-FLOAT32, STRING, ARRAY = 6, 8, 9
+_ROOM = 8 << 20
+"""Bytes of texts and lists kept in all, whatever the file holds; further ones are passed over."""
+_ITEM = 64
+"""What an item of a list is counted as."""
+UINT32, FLOAT32, STRING, ARRAY = 4, 6, 8, 9
 _SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
 
 
@@ -68,6 +70,7 @@ class _Reader:
     def __init__(self, file: BinaryIO, size: int) -> None:
         self._file = file
         self._left = size
+        self._room = _ROOM
 
     def head(self) -> Head:
         total = self._left
@@ -104,7 +107,7 @@ class _Reader:
     def _list(self, kind: int, count: int) -> Any:
         if kind == ARRAY:
             raise NotGGUF("it holds a list of lists")
-        if count <= _MAX_LIST:
+        if count <= _MAX_LIST and self._keeps(count * _ITEM):
             return tuple(self._value(kind) for _ in range(count))
         if kind != STRING:
             self._pass(count * struct.calcsize(f"<{_code(kind)}"))
@@ -127,10 +130,16 @@ class _Reader:
 
     def _text(self) -> str | None:
         size = self._number("Q")
-        if size <= _MAX_TEXT:
+        if size <= self._left and self._keeps(size):
             return self._take(size).decode("utf-8", "replace")
         self._pass(size)
         return None
+
+    def _keeps(self, size: int) -> bool:
+        if size > self._room:
+            return False
+        self._room -= size
+        return True
 
     def _number(self, code: str) -> Any:
         (number,) = struct.unpack(f"<{code}", self._take(struct.calcsize(f"<{code}")))
