@@ -38,6 +38,7 @@ from gateway.engine.messages import SYSTEM_PROMPT
 from gateway.policy import document
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,99}")
+ADAPTER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 RESERVED_NAMES = frozenset({"auto", "local"})
 
 
@@ -99,6 +100,30 @@ class PolicyFile(_Part):
     """Seconds between looks at the file; 0 = reload on SIGHUP only."""
 
 
+class Adapter(_Part):
+    """A LoRA adapter of the local model: clients say `local:NAME`, a policy's `adapters` section chooses by rule."""
+
+    name: str
+    path: Path
+    sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
+    scale: float = Field(default=1.0, allow_inf_nan=False)
+    """How strongly it speaks; 1 = as it was trained."""
+
+    @field_validator("name")
+    @classmethod
+    def _name(cls, name: str) -> str:
+        if not ADAPTER_NAME.fullmatch(name) or name == "none":
+            raise ValueError("an adapter's name is up to 64 letters, digits and . _ -, and not 'none'")
+        return name
+
+    @field_validator("scale")
+    @classmethod
+    def _speaks(cls, scale: float) -> float:
+        if scale == 0:
+            raise ValueError("an adapter of scale 0 changes nothing; remove it")
+        return scale
+
+
 class Local(_Part):
     engine: Literal["llama", "canned", "off"] = "llama"
     model: str = "smollm2-135m-instruct"
@@ -110,10 +135,21 @@ class Local(_Part):
     languages: frozenset[str] | None = None
     """ISO codes the model answers well; unset = what the catalogue says of it."""
     start_wait_s: float = Field(default=60, ge=0)
+    parallel: int | Literal["auto"] = "auto"
+    """Answers made at once, each with `context` tokens of its own; auto = up to 8, in a quarter of the memory."""
     queue: int = Field(default=32, ge=1)
+    wait_s: float = Field(default=60, gt=0)
+    """How long a request may wait for its turn."""
+    answer_s: float = Field(default=600, gt=0)
+    """How long an answer may take from its turn on."""
+    context_overflow: Literal["error", "shift"] = "error"
+    """What happens beyond `context`: an error, or only the beginning and the latest tokens stay."""
+    keep_s: float = Field(default=600, ge=0)
+    """Seconds without a request after which what former ones left in the model's memory is overwritten."""
     max_tokens: int = Field(default=1024, ge=1)
     """The longest answer where the client sets no limit: small models do not always find an end."""
     system_prompt: str = SYSTEM_PROMPT
+    adapters: tuple[Adapter, ...] = ()
 
     @field_validator("engine", mode="before")
     @classmethod
@@ -156,8 +192,8 @@ class Backend(_Part):
     @field_validator("name")
     @classmethod
     def _name(cls, name: str) -> str:
-        if not NAME.fullmatch(name) or name in RESERVED_NAMES:
-            raise ValueError("a backend's name is letters, digits and . _ : / -, and not 'auto' or 'local'")
+        if not NAME.fullmatch(name) or name in RESERVED_NAMES or name.startswith("local:"):
+            raise ValueError("a backend's name is letters, digits and . _ : / -, and not 'auto', 'local' or 'local:…'")
         return name
 
     @model_validator(mode="after")
@@ -262,6 +298,9 @@ def _check_together(settings: Settings) -> None:
     names = [backend.name for backend in settings.backends or ()]
     for name in {name for name in names if names.count(name) > 1}:
         raise ValueError(f"two backends are named {name!r}")
+    adapters = [adapter.name for adapter in settings.local.adapters]
+    for name in {name for name in adapters if adapters.count(name) > 1}:
+        raise ValueError(f"two of local.adapters are named {name!r}")
     loopback = settings.server.is_loopback
     if settings.auth.mode == "none" and not loopback:
         raise ValueError(
