@@ -131,6 +131,9 @@ class Local(_Part):
     sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
     context: int = Field(default=4096, ge=256)
     threads: int | Literal["auto"] = "auto"
+    """auto = what `gateway models bench` found best for this model on this machine; unmeasured, its physical cores."""
+    encode: Literal["auto", "fast", "off"] = "auto"
+    """Slow formats are copied once to Q8_0 in the cache (auto) or to Q4_K_M (fast), or loaded as they are (off)."""
     isolation: Literal["process", "thread"] = "process"
     languages: frozenset[str] | None = None
     """ISO codes the model answers well; unset = what the catalogue says of it."""
@@ -151,7 +154,7 @@ class Local(_Part):
     system_prompt: str = SYSTEM_PROMPT
     adapters: tuple[Adapter, ...] = ()
 
-    @field_validator("engine", mode="before")
+    @field_validator("engine", "encode", mode="before")
     @classmethod
     def _off(cls, value: Any) -> Any:
         return "off" if value is False else value  # a YAML reader that follows the standard reads a bare `off` so
