@@ -56,6 +56,18 @@ def _cpu_s(pid: int) -> float:
     return 0.0
 
 
+def answers(port: int, path: str) -> bool:
+    """Whether a program on loopback answers this path with 200."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
 class Running:
     """A started program, its process tree and how long it took to be ready."""
 
@@ -75,23 +87,13 @@ class Running:
 
     def wait_ready(self, path: str, limit_s: float = 90) -> float:
         """Seconds from spawning until `path` answers 200."""
-        while not self._answers(path):
+        while not answers(self.port, path):
             if self._process.poll() is not None:
                 raise RuntimeError(f"{self._process.args!r} ended with {self._process.returncode}: {self.last_words()}")
             if time.perf_counter() - self._spawned > limit_s:
                 raise RuntimeError(f"{self._process.args!r} was not ready in {limit_s:g} s: {self.last_words()}")
             time.sleep(0.005)
         return time.perf_counter() - self._spawned
-
-    def _answers(self, path: str) -> bool:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
-        try:
-            connection.request("GET", path)
-            return connection.getresponse().status == 200
-        except (OSError, http.client.HTTPException):
-            return False
-        finally:
-            connection.close()
 
     def log_text(self) -> str:
         return self._log.read_text(errors="replace")

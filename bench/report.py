@@ -24,7 +24,7 @@ def per_event_us(scenarios: dict[str, list[dict[str, float]]], events: int, stre
     return median((row["cpu_ms"] - other["cpu_ms"]) / events * 1e3 for row, other in pairs)
 
 
-def _lines(head: list[str], rows: list[list[str]]) -> str:
+def lines(head: list[str], rows: list[list[str]]) -> str:
     rule = ["---", *["---:"] * (len(head) - 1)]
     return "\n".join("| " + " | ".join(row) + " |" for row in [head, rule, *rows])
 
@@ -35,7 +35,7 @@ def _start_table(found: dict[str, Any]) -> str:
         [name, f"{row['ready_s']:.2f} s", f"{row['ready_mb']:.0f} MB", f"{row['warm_mb']:.0f} MB"]
         for name, row in found["start"].items()
     ]
-    return _lines(head, rows)
+    return lines(head, rows)
 
 
 def _scenario_table(name: str, results: Results, first: str) -> str:
@@ -46,7 +46,7 @@ def _scenario_table(name: str, results: Results, first: str) -> str:
         cells = [f"{middle(figures, 'cpu_ms'):.3f} ms", f"{ratio(figures, results[first][name], 'cpu_ms'):.2f} ×"]
         cells += [f"{middle(figures, key):.2f} ms" for key in ("p50_ms", "p99_ms", "first_byte_p50_ms")]
         rows.append([peer, *cells, f"{middle(figures, 'per_s'):.0f}"])
-    return _lines(head, rows)
+    return lines(head, rows)
 
 
 def _event_table(results: Results, events: int) -> str:
@@ -59,7 +59,7 @@ def _event_table(results: Results, events: int) -> str:
             f"{per_event_us(scenarios, events, name, plain[1 if ', 1 ' in name else 8]):.1f} µs" for name in streams
         ]
         rows.append([peer, *cells])
-    return _lines(["CPU per streamed event", *streams], rows)
+    return lines(["CPU per streamed event", *streams], rows)
 
 
 def table(found: dict[str, Any]) -> str:
@@ -78,13 +78,13 @@ def table(found: dict[str, Any]) -> str:
     return "\n\n".join(parts)
 
 
-def placed(page: str, tables: str) -> str:
+def placed(page: str, tables: str, mark: str = "overhead") -> str:
     """The page with what stood between its two marks replaced."""
-    before, mark, rest = page.partition("<!-- overhead -->\n")
-    _, end, after = rest.partition("<!-- end of overhead -->")
-    if not mark or not end:
-        raise ValueError("the page lacks the marks <!-- overhead --> and <!-- end of overhead -->")
-    return f"{before}{mark}\n{tables}\n\n{end}{after}"
+    before, begin, rest = page.partition(f"<!-- {mark} -->\n")
+    _, end, after = rest.partition(f"<!-- end of {mark} -->")
+    if not begin or not end:
+        raise ValueError(f"the page lacks the marks <!-- {mark} --> and <!-- end of {mark} -->")
+    return f"{before}{begin}\n{tables}\n\n{end}{after}"
 
 
 def _rounds(results: Results) -> int:

@@ -51,6 +51,13 @@ def test_new_tables_take_the_place_of_the_old_ones_and_of_nothing_else() -> None
     assert "old" not in page
 
 
+def test_each_table_has_marks_of_its_own() -> None:
+    page = PAGE + PAGE.replace("overhead", "engine")
+    changed = placed(page, "new", mark="engine")
+    assert changed.startswith(PAGE)
+    assert changed.count("old") == 1
+
+
 def test_a_page_without_marks_is_left_alone() -> None:
     with pytest.raises(ValueError, match="marks"):
         placed("no marks here", "new")
