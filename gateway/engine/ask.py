@@ -8,6 +8,7 @@ from typing import Any
 
 from gateway.core.errors import BadRequest, Unsupported
 from gateway.engine.schema import JSON_OBJECT, plain_schema
+from gateway.engine.tools.ask import ToolAsk, parse_tools
 
 MAX_CHOICES = 16
 MAX_STOPS = 16
@@ -16,9 +17,10 @@ MAX_TOKEN = 2**31 - 1
 
 HONOURED = frozenset(
     {
-        "frequency_penalty", "logit_bias", "logprobs", "max_completion_tokens", "max_tokens", "messages", "min_p",
-        "model", "n", "presence_penalty", "repetition_penalty", "response_format", "seed", "stop", "stream",
-        "stream_options", "temperature", "top_k", "top_logprobs", "top_p",
+        "frequency_penalty", "function_call", "functions", "logit_bias", "logprobs", "max_completion_tokens",
+        "max_tokens", "messages", "min_p", "model", "n", "parallel_tool_calls", "presence_penalty",
+        "repetition_penalty", "response_format", "seed", "stop", "stream", "stream_options", "temperature",
+        "tool_choice", "tools", "top_k", "top_logprobs", "top_p",
     }
 )  # fmt: skip
 """Every other parameter is refused below or left aside."""
@@ -48,6 +50,8 @@ class Ask:
     top_logprobs: int = 0
     schema: Mapping[str, Any] | None = None
     """JSON schema the answer must match, in the plain form of `plain_schema`."""
+    tools: ToolAsk | None = None
+    """Tools that may or must be called; None also where the client forbids it."""
 
 
 def parse_ask(body: Mapping[str, Any]) -> Ask:
@@ -55,6 +59,10 @@ def parse_ask(body: Mapping[str, Any]) -> Ask:
     _refuse(body)
     limit = "max_completion_tokens" if body.get("max_completion_tokens") is not None else "max_tokens"
     default = Ask()
+    schema, tools = _schema(body.get("response_format")), parse_tools(body)
+    if schema is not None and tools is not None:
+        # A grammar for both would have to say which of them an answer begins with; no small model is that steady.
+        raise Unsupported("response_format beside tools that may be called is not supported", param="response_format")
     return Ask(
         max_tokens=_whole(body, limit, None, 1, 2**31),
         temperature=_number(body, "temperature", default.temperature, 0, 2),
@@ -70,15 +78,12 @@ def parse_ask(body: Mapping[str, Any]) -> Ask:
         n=_count(body, "n", 1, 1, MAX_CHOICES),
         logprobs=_flag(body, "logprobs"),
         top_logprobs=_top(body),
-        schema=_schema(body.get("response_format")),
+        schema=schema,
+        tools=tools,
     )
 
 
 def _refuse(body: Mapping[str, Any]) -> None:
-    if body.get("tools") and body.get("tool_choice") != "none":
-        raise Unsupported("the local model calls no tools", param="tools")
-    if body.get("functions") and body.get("function_call") != "none":
-        raise Unsupported("the local model calls no functions", param="functions")
     if any(kind != "text" for kind in body.get("modalities") or ()):
         raise Unsupported("the local model answers in text alone", param="modalities")
     for name in REFUSED:

@@ -1,0 +1,47 @@
+"""As much of a tool's schema as can be enforced, where the client did not ask for all of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from gateway.core.errors import Unsupported
+from gateway.engine.schema import JSON_OBJECT, plain_schema
+
+_BOUNDS = frozenset(
+    {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "pattern", "uniqueItems"}
+    | {"minProperties", "maxProperties", "propertyNames", "contentMediaType", "contentEncoding", "nullable"}
+)
+"""Keywords that narrow a value and no grammar here can hold to. Without them the shape of the arguments stays."""
+_MAPS = frozenset({"properties", "$defs", "definitions"})
+_LISTS = frozenset({"anyOf", "oneOf", "allOf"})
+_PARTS = frozenset({"items", "additionalProperties"})
+_DEPTH = 32
+
+
+def loosened(schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A plain schema that lets through all that `schema` does; any object where nothing better can be had."""
+    for candidate in (schema, _unbound(schema, 0)):
+        try:
+            plain = plain_schema(candidate)
+        except Unsupported:
+            continue
+        if plain.get("type") == "object":
+            return plain
+    return JSON_OBJECT
+
+
+def _unbound(schema: Any, depth: int) -> Any:
+    if not isinstance(schema, Mapping) or depth > _DEPTH:
+        return schema
+    kept: dict[str, Any] = {}
+    for word, value in schema.items():
+        if word in _MAPS and isinstance(value, Mapping):
+            kept[word] = {name: _unbound(part, depth + 1) for name, part in value.items()}
+        elif word in _LISTS and isinstance(value, list):
+            kept[word] = [_unbound(part, depth + 1) for part in value]
+        elif word in _PARTS:
+            kept[word] = _unbound(value, depth + 1)
+        elif word not in _BOUNDS:
+            kept[word] = value
+    return kept
