@@ -196,7 +196,9 @@ class Backend(_Part):
     @classmethod
     def _name(cls, name: str) -> str:
         if not NAME.fullmatch(name) or name in RESERVED_NAMES or name.startswith("local:"):
-            raise ValueError("a backend's name is letters, digits and . _ : / -, and not 'auto', 'local' or 'local:…'")
+            raise ValueError(
+                "a backend's name is letters, digits and . _ : / -, and not 'auto' or 'local', nor 'local:' and more"
+            )
         return name
 
     @model_validator(mode="after")

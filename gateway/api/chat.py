@@ -16,11 +16,13 @@ from gateway.api.body import Bodies, ClientGone
 from gateway.api.collect import Collector
 from gateway.api.events import EventStream
 from gateway.api.http import Answer, Headers, text_of
+from gateway.api.models import unknown_model
 from gateway.api.schema import parse_body
 from gateway.api.sse import StreamWriter
 from gateway.api.usage import context_header
 from gateway.api.watch import watch
-from gateway.core.errors import BadRequest, GatewayError, QueueFull, UnknownModel
+from gateway.core.errors import BadRequest, GatewayError, QueueFull
+from gateway.core.naming import LOCAL, meant
 from gateway.core.types import Decision, Principal, Request, Sensitivity
 from gateway.pipeline import Pipeline, Reply
 
@@ -34,7 +36,7 @@ class ChatOptions:
     body_limit: int
     """Bytes."""
     names: Mapping[str, str]
-    """Every model name a client may send → what it means: 'auto', 'local' or a backend's name."""
+    """Every model name a client may send → what it means: 'auto', 'local', 'local:ADAPTER' or a backend's name."""
     headers: bool = True
     echo_served: bool = False
     ping_s: float = 15.0
@@ -94,8 +96,9 @@ class Chat:
         """The request a client means. Raises BadRequest or UnknownModel."""
         body = parse_body(raw)
         asked = body["model"]
-        if (model := self._options.names.get(asked)) is None:
-            raise UnknownModel(f"model {asked!r} is not offered here; GET /v1/models lists what is")
+        if (means := self._options.names.get(asked)) is None:
+            raise unknown_model(asked, self._options.names)
+        model, adapter = meant(means)
         options = body.get("stream_options") or {}
         control = (text_of(headers, b"cache-control") or "").lower()
         return Request(
@@ -106,7 +109,8 @@ class Chat:
             stream=bool(body.get("stream")),
             asked_model=asked,
             at_least=_raised(headers),
-            local_only=model == "local",
+            local_only=model == LOCAL,
+            adapter=adapter,
             conversation=next((value for name in _CONVERSATION if (value := text_of(headers, name))), None),
             include_usage=bool(options.get("include_usage")),
             use_cache="no-store" not in control and "no-cache" not in control,
@@ -191,6 +195,8 @@ def _decision_headers(zone: str, backend: str, rule: str, cache: str, decision: 
         (b"x-gateway-rule", rule.encode("ascii", "replace")),
         (b"x-gateway-cache", cache.encode()),
     ]
+    if decision.adapter and zone == LOCAL:
+        headers.append((b"x-gateway-adapter", decision.adapter.encode()))
     if decision.notice:
         headers.append((b"x-gateway-notice", decision.notice.encode("ascii", "replace")))
     return headers

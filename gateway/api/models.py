@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from gateway.core.errors import UnknownModel
 from gateway.core.types import Json
@@ -22,5 +22,16 @@ class Models:
 
     def get(self, name: str) -> Json:
         if name not in self._models:
-            raise UnknownModel(f"model {name!r} is not offered here; GET /v1/models lists what is")
+            raise unknown_model(name, self._models)
         return self._models[name]
+
+
+def unknown_model(asked: str, names: Collection[str]) -> UnknownModel:
+    """The error for a name that nobody has. One that asks a known model for an adapter is told which there are."""
+    model, _, adapter = asked.rpartition(":")
+    adapters = sorted(name.removeprefix(f"{model}:") for name in names if name.startswith(f"{model}:"))
+    if model in names and adapters:
+        return UnknownModel(f"model {model!r} has no adapter {adapter!r}; known: {', '.join(adapters)}")
+    if model in names:
+        return UnknownModel(f"model {model!r} has no adapters, so not {adapter!r} either; ask for {model!r}")
+    return UnknownModel(f"model {asked!r} is not offered here; GET /v1/models lists what is")

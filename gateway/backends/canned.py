@@ -71,7 +71,8 @@ class CannedLocal:
         _refuse(request.body)
         text = (
             "[canned] This stands in for the local model and understands nothing. It was made on this host: "
-            f"level {decision.level}, rule {decision.rule!r}, {len(request.messages)} message(s). "
+            f"level {decision.level}, rule {decision.rule!r}, {len(request.messages)} message(s)"
+            f"{f', adapter {decision.adapter!r}' if decision.adapter else ''}. "
             "Set up a local model to get real answers."
         )
         async for pieces in _say(text, request.body, self.spec, self._pause_s):

@@ -45,14 +45,17 @@ def cache_key(
     zone: Zone,
     backend_digest: str,
     model: str,
+    adapter: str | None,
     body: Mapping[str, Json],
 ) -> str:
     """The name under which the answer to `body` is kept: zone and HMAC-SHA-256, hexadecimal.
 
     Fields that nobody has heard of count: a wrong miss costs money, a wrong hit is a wrong answer. The zone stands in
     clear before the digest so that a layered cache never asks a shared store for what may only be in this process.
+    `adapter` is that of the local model; answers from elsewhere are the same whichever it is.
     """
-    document = [1, tenant, policy_digest, zone.value, backend_digest, model, _meaning(body)]
+    voice = adapter if zone is Zone.LOCAL else None
+    document = [2, tenant, policy_digest, zone.value, backend_digest, model, voice, _meaning(body)]
     return f"{zone.word}-{hmac.digest(secret, _canonical(document), 'sha256').hex()}"
 
 

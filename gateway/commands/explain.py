@@ -10,9 +10,10 @@ from typing import Any
 
 import anyio
 
+from gateway.api.models import unknown_model
 from gateway.api.schema import parse_body
 from gateway.commands.situation import Situation, read_text, scanner, situation
-from gateway.core.errors import UnknownModel
+from gateway.core.naming import LOCAL, meant
 from gateway.core.types import Json, Principal, Request
 
 
@@ -40,8 +41,9 @@ def _request(args: argparse.Namespace, here: Situation) -> Request:
     given = {"model": "auto", **given, **({"model": args.model} if args.model else {})}
     body = parse_body(json.dumps(given).encode())
     meaning = names(here.settings, here.specs[0], here.specs[1:])
-    if (model := meaning.get(body["model"])) is None:
-        raise UnknownModel(f"model {body['model']!r} is not offered; known: {', '.join(sorted(meaning))}")
+    if (means := meaning.get(body["model"])) is None:
+        raise unknown_model(body["model"], meaning)
+    model, adapter = meant(means)
     return Request(
         id="explain",
         principal=Principal(
@@ -53,7 +55,8 @@ def _request(args: argparse.Namespace, here: Situation) -> Request:
         ),
         model=model,
         body=body,
-        local_only=model == "local",
+        local_only=model == LOCAL,
+        adapter=adapter,
         received_at=time.time(),
     )
 
@@ -83,7 +86,7 @@ async def _explain(here: Situation, request: Request) -> dict[str, Json]:
         "tokens": assessment.tokens,
         "found": findings,
         "unreadable": [{"path": part.path, "reason": part.reason} for part in assessment.unreadable],
-        **{name: explained[name] for name in ("policy", "permits", "forbids")},
+        **{name: explained[name] for name in ("policy", "permits", "forbids", "adapters")},
     }
 
 
@@ -103,6 +106,7 @@ def _told(explained: dict[str, Any]) -> list[str]:
     lines.append(f"policy {explained['policy']['name']}")
     lines += [_permit(rule) for rule in explained["permits"]]
     lines += [_forbid(rule) for rule in explained["forbids"]]
+    lines += [_adapter(rule) for rule in explained["adapters"]]
     return lines
 
 
@@ -119,6 +123,11 @@ def _forbid(rule: dict[str, Any]) -> str:
     doubts = [condition["field"] for condition in rule["conditions"] if condition["holds"] is None]
     why = f", because this is not known: {', '.join(doubts)}" if doubts else ""
     return f"  forbid {rule['name']} from {rule['zone']}: APPLIES{why}"
+
+
+def _adapter(rule: dict[str, Any]) -> str:
+    lacks = [_lack(condition) for condition in rule["conditions"] if condition["holds"] is not True]
+    return f"  adapters {rule['name']} chooses {rule['adapter']}: {'holds' if rule['matched'] else '; '.join(lacks)}"
 
 
 def _lack(condition: dict[str, Any]) -> str:

@@ -109,7 +109,9 @@ def _verified(directory: Path) -> str:
 
 
 def _agree(decided: Mapping[str, Any], again: Mapping[str, Any]) -> bool:
-    return all(decided[name] == again[name] for name in ("level", "zone", "backend", "rule", "refusal"))
+    # Records made before there were adapters do not name one.
+    names = ("level", "zone", "backend", "rule", "refusal", "adapter")
+    return all(decided.get(name) == again[name] for name in names)
 
 
 def _lines(told: Mapping[str, Any]) -> list[str]:
@@ -119,6 +121,7 @@ def _lines(told: Mapping[str, Any]) -> list[str]:
         f"{told['time']}  {told['request_id']}",
         f"  left this host: {told['left']}",
         f"  {decided['level']} → {decided['zone']} ({decided['backend']}) by rule {decided['rule']}",
+        *([f"  with adapter {decided['adapter']}"] if decided.get("adapter") else []),
         *(f"  {reason}" for reason in decided["reasons"]),
         f"  {verdict[told['agrees']]}",
         *([f"  {told['note']}"] if told["note"] and told["agrees"] is not None else []),

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from gateway.core.types import CATEGORIES, Sensitivity, Zone
 from gateway.policy import conditions as make
 from gateway.policy import schema
+from gateway.policy.adapters import AdapterRule
 from gateway.policy.conditions import Condition
 from gateway.policy.evaluate import CompiledPolicy
 from gateway.policy.facts import Catalogue, Facts
@@ -28,6 +29,7 @@ def assemble(file: schema.PolicyFile, catalogue: Catalogue, digest: str, warning
         unmet_wish=file.unmet_wish,
         without_record=file.without_record,
         description=file.description,
+        adapters=tuple(map(_adapter, file.adapters)),
         warnings=warnings,
     )
 
@@ -47,6 +49,10 @@ def _permit(rule: schema.Permit) -> Permit:
 def _forbid(rule: schema.Forbid) -> Forbid:
     zone = Zone[rule.zone.upper()]
     return Forbid(rule.name, zone, tuple(_forbid_conditions(rule.when, zone)))
+
+
+def _adapter(rule: schema.Adapter) -> AdapterRule:
+    return AdapterRule(rule.name, rule.adapter, tuple(_adapter_conditions(rule.when)), rule.always)
 
 
 def _permit_conditions(when: schema.PermitWhen, zone: Zone) -> Iterator[Condition]:
@@ -74,6 +80,18 @@ def _forbid_conditions(when: schema.ForbidWhen, zone: Zone) -> Iterator[Conditio
     if when.distinct is not None:
         yield make.distinct_at_least(when.distinct.of, when.distinct.at_least, confidence)
     yield from _shared(when, zone)
+
+
+def _adapter_conditions(when: schema.AdapterWhen) -> Iterator[Condition]:
+    if when.sensitivity is not None and when.sensitivity.at_least is not None:
+        yield make.level_at_least(_level(when.sensitivity.at_least))
+    if when.sensitivity is not None and when.sensitivity.at_most is not None:
+        yield make.level_at_most(_level(when.sensitivity.at_most))
+    if when.kinds is not None:
+        yield make.found_any_of("kinds", _kinds, when.kinds, 0.0)
+    if when.categories is not None:
+        yield make.found_any_of("categories", _categories, when.categories, 0.0)
+    yield from _shared(when, Zone.LOCAL)
 
 
 def _shared(when: schema.When, zone: Zone) -> Iterator[Condition]:

@@ -14,6 +14,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from gateway.core.errors import ConfigurationError
+from gateway.core.naming import LOCAL
 from gateway.core.ports import Detector, Scorer
 from gateway.core.types import (
     Assessment,
@@ -28,6 +29,7 @@ from gateway.core.types import (
     Zone,
 )
 from gateway.policy import document, mistakes
+from gateway.policy.adapters import NONE
 from gateway.policy.evaluate import CompiledPolicy
 from gateway.policy.load import load_policy
 from gateway.policy.schema import Case, CaseBackend, CaseFile, CaseFinding, Want
@@ -40,7 +42,6 @@ CATALOGUE = (
         model="smollm2-135m-instruct",
         context=4096,
         images=False,
-        tools=False,
         languages=frozenset({"en"}),
     ),
     BackendSpec(name="house", zone=Zone.PRIVATE, wire="openai", model="qwen3-32b"),
@@ -94,13 +95,18 @@ async def _run(case: Case, policy: CompiledPolicy, policy_path: Path, detector: 
         request = _request(case, policy)
     except ValueError:
         return CaseResult(case.note, ("at: not a time; write it like 2026-11-21T09:30:00+01:00",), None)
+    if request.adapter is not None and all(request.adapter not in spec.adapters for spec in policy.catalogue.local):
+        return CaseResult(case.note, (f"model: the local model has no adapter {request.adapter!r}",), None)
     assessment = await _assess(case, request, detector, scorer)
     decision = policy.decide(request, assessment)
     return CaseResult(case.note, tuple(_differences(case.want, decision, assessment)), decision)
 
 
 def _request(case: Case, policy: CompiledPolicy) -> Request:
-    local_names = {"local", *(spec.name for spec in policy.catalogue.local)}
+    local_names = {LOCAL, *(spec.name for spec in policy.catalogue.local)}
+    model, adapter = case.model, None
+    if (named := case.model.rpartition(":"))[0] in local_names:
+        model, _, adapter = named
     return Request(
         id="case",
         principal=Principal(
@@ -110,11 +116,12 @@ def _request(case: Case, policy: CompiledPolicy) -> Request:
             public=case.public,
             purpose=case.purpose,
         ),
-        model=case.model,
+        model=model,
         body={**case.body, "model": case.model, "messages": case.messages},
         asked_model=case.model,
         at_least=None if case.at_least is None else Sensitivity[case.at_least.upper()],
-        local_only=case.model in local_names,
+        local_only=model in local_names,
+        adapter=adapter,
         received_at=0.0 if case.at is None else _moment(case.at),
     )
 
@@ -171,6 +178,7 @@ def _backend(given: CaseBackend) -> BackendSpec:
         schema=given.response_schema,
         logprobs=given.logprobs,
         languages=frozenset(given.languages),
+        adapters=tuple(given.adapters),
     )
 
 
@@ -182,6 +190,7 @@ def _differences(want: Want, decision: Decision, assessment: Assessment) -> Iter
         "backend": decision.backend,
         "refusal": decision.refusal,
         "notice": decision.notice is not None,
+        "adapter": decision.adapter,
         "cacheable": decision.cacheable,
         "allowed": [way.backend for way in decision.allowed],
         "findings": sorted({finding.kind for finding in assessment.findings}),
@@ -191,5 +200,7 @@ def _differences(want: Want, decision: Decision, assessment: Assessment) -> Iter
         wanted = getattr(want, name)
         if name in ("findings", "reserved") and wanted is not None:
             wanted = sorted(wanted)
+        if name == "adapter" and wanted == NONE:
+            wanted = None
         if wanted != have[name]:
             yield f"{name}: want {wanted}, have {have[name]}"

@@ -53,7 +53,18 @@ def check_policy(path: Path, backends: Sequence[BackendSpec], vocabulary: Vocabu
 def _unreachable(
     permit: schema.Permit, forbids: Sequence[schema.Forbid], backends: Sequence[BackendSpec]
 ) -> Iterator[str]:
-    when, zone = permit.when, _zone(permit.zone)
+    yield from _impossible(permit.when)
+    zone = _zone(permit.zone)
+    for forbid in forbids:
+        if _zone(forbid.zone) <= zone and _always(forbid):
+            yield f"forbid {forbid.name!r} always keeps everything from {forbid.zone}"
+    there = {spec.name for spec in backends if spec.zone is zone}
+    if permit.to is not None and there.isdisjoint(permit.to):
+        yield f"none of the backends under `to` is a known backend of zone {permit.zone}"
+
+
+def _impossible(when: schema.When) -> Iterator[str]:
+    """Selectors that no request fulfils."""
     for field in ("complexity", "rank", "tokens"):
         bounds = getattr(when, field)
         if bounds is not None and None not in (bounds.at_least, bounds.at_most) and bounds.at_least > bounds.at_most:
@@ -68,17 +79,11 @@ def _unreachable(
         and not set(when.needs.any_of) - set(when.needs.none_of or ())
     ):
         yield "needs: everything of `any_of` stands in `none_of` too"
-    for forbid in forbids:
-        if _zone(forbid.zone) <= zone and _always(forbid):
-            yield f"forbid {forbid.name!r} always keeps everything from {forbid.zone}"
-    there = {spec.name for spec in backends if spec.zone is zone}
-    if permit.to is not None and there.isdisjoint(permit.to):
-        yield f"none of the backends under `to` is a known backend of zone {permit.zone}"
 
 
 def _always(forbid: schema.Forbid) -> bool:
     """No condition, or the one that everything fulfils: no level is below PUBLIC."""
-    given = {field for field in type(forbid.when).model_fields if getattr(forbid.when, field) is not None}
+    given = _given(forbid.when)
     if given == {"sensitivity"} and forbid.when.sensitivity is not None:
         return forbid.when.sensitivity.at_least == "public"
     return not given
@@ -95,8 +100,25 @@ def _doubtful(file: schema.PolicyFile, backends: Sequence[BackendSpec]) -> Itera
             )
         if zone not in zones:
             yield f"permit {permit.name!r}: there is no backend of zone {permit.zone} yet"
+    yield from _idle(file.adapters)
     if file.allow is not None and file.allow.reserved is True:
         yield "allow.reserved: every documentation example passes, also of kinds that are added later"
+
+
+def _idle(rules: Sequence[schema.Adapter]) -> Iterator[str]:
+    """Entries of `adapters` that never come to count."""
+    before: str | None = None
+    for rule in rules:
+        if before is not None:
+            yield f"adapters {rule.name!r}: it never counts, because {before!r} before it holds for every request"
+        elif (why := next(_impossible(rule.when), None)) is not None:
+            yield f"adapters {rule.name!r}: it never counts: {why}"
+        if before is None and not _given(rule.when):
+            before = rule.name
+
+
+def _given(when: schema.When) -> set[str]:
+    return {field for field in type(when).model_fields if getattr(when, field) is not None}
 
 
 def _zone(word: str) -> Zone:

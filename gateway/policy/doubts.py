@@ -69,6 +69,10 @@ def _uses(file: schema.PolicyFile) -> Iterator[_Use]:
         yield from _permit(permit)
     for forbid in file.forbid:
         yield from _forbid(forbid)
+    for adapter in file.adapters:
+        where, given = f"adapters {adapter.name!r}", adapter.when
+        yield _Use(where, given.kinds or (), protects=False, categories=False)
+        yield _Use(where, given.categories or (), protects=False, kinds=False)
     for name, entry in file.levels.items():
         if isinstance(entry, str):
             yield _Use("levels", [name], protects=True)

@@ -5,6 +5,7 @@
     3. find the permits that hold
     4. among the backends they give and that can serve the request, take the outermost zone
     5. nothing left: it stays, and `stay` says whether the local model can answer it
+    6. where the local model may answer: with which adapter. This changes nothing of the above
 
 A step never looks at the order of rules or findings.
 """
@@ -16,6 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from gateway.core.types import Allowed, Assessment, BackendSpec, Decision, Request, Sensitivity, Zone
+from gateway.policy.adapters import AdapterRule, choose
 from gateway.policy.facts import Catalogue, Facts, facts_from, whole_needs
 from gateway.policy.levels import Levels
 from gateway.policy.rules import DEFAULT_RULE, Forbid, Permit, preferred
@@ -41,11 +43,18 @@ class CompiledPolicy:
     without_record: str = "refuse"
     """refuse or local: whether a LOCAL answer may go on when the `decided` record cannot be written."""
     description: str = ""
+    adapters: tuple[AdapterRule, ...] = ()
+    """In the file's order: the first that holds counts."""
     warnings: tuple[str, ...] = ()
     """What may not mean what its author thinks, in the policy's own words."""
 
     def decide(self, request: Request, assessment: Assessment) -> Decision:
         facts = facts_from(request, assessment, self.levels, self.catalogue)
+        decision = self._place(facts)
+        return self._adapted(decision, facts) if self.adapters or request.adapter else decision
+
+    def _place(self, facts: Facts) -> Decision:
+        """Where it may be answered, by which rule and why."""
         reasons = list(facts.grade.raised_by)
         limit = self._limit(facts, reasons)
         held, lacking = self._held(facts, limit)
@@ -136,6 +145,20 @@ class CompiledPolicy:
         if here.refusal is not None:
             return replace(decision, refusal=here.refusal, refusal_detail=here.detail, allowed=())
         return decision if here.notice is None else replace(decision, notice=here.notice)
+
+    def _adapted(self, decision: Decision, facts: Facts) -> Decision:
+        """With the adapter that the local model takes, should it answer."""
+        here = next((way for way in decision.allowed if way.zone is Zone.LOCAL), None)
+        if here is None:
+            return decision
+        choice = choose(self.adapters, facts, self.catalogue.by_name[here.backend])
+        told = [text for text in (decision.notice, choice.notice) if text]
+        return replace(
+            decision,
+            adapter=choice.adapter,
+            reasons=(*decision.reasons, choice.why) if choice.why else decision.reasons,
+            notice="; ".join(told) or None,
+        )
 
     def _here(self, facts: Facts, held: Sequence[Permit]) -> Stay:
         return stay(facts, self.floor, lambda: kept(facts, self.name, self.forbids, permitted=bool(held)))

@@ -39,6 +39,16 @@ def explain(policy: CompiledPolicy, request: Request, assessment: Assessment) ->
             }
             for forbid in policy.forbids
         ],
+        "adapters": [
+            {
+                "name": rule.name,
+                "adapter": rule.adapter,
+                "always": rule.always,
+                "matched": rule.holds(facts),
+                "conditions": [_condition(condition, facts) for condition in rule.conditions],
+            }
+            for rule in policy.adapters
+        ],
         "decision": decision_to_json(policy.decide(request, assessment)),
     }
 
@@ -57,6 +67,7 @@ def decision_to_json(decision: Decision) -> dict[str, Json]:
         ],
         "considered": dict(decision.considered),
         "transform": decision.transform,
+        "adapter": decision.adapter,
         "cacheable": decision.cacheable,
         "notice": decision.notice,
         "refusal": decision.refusal,

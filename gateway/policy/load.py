@@ -13,12 +13,13 @@ from pydantic import ValidationError
 from gateway.core.errors import ConfigurationError
 from gateway.core.types import BackendSpec, Zone
 from gateway.policy import document, mistakes, selectors
+from gateway.policy.adapters import NONE
 from gateway.policy.assemble import assemble
 from gateway.policy.doubts import ANY, Vocabulary, doubts
 from gateway.policy.evaluate import CompiledPolicy
 from gateway.policy.facts import Catalogue
 from gateway.policy.rules import DEFAULT_RULE
-from gateway.policy.schema import PolicyFile
+from gateway.policy.schema import Adapter, Forbid, Permit, PolicyFile
 
 
 def load_policy(path: Path, backends: Sequence[BackendSpec], vocabulary: Vocabulary = ANY) -> CompiledPolicy:
@@ -46,7 +47,7 @@ def read_policy(
     if wrong:
         return None, wrong
     found = doubts(file, vocabulary)
-    warnings = (*_unknown_backends(file, catalogue), *found.never, *found.warnings)
+    warnings = (*_unknown_backends(file, catalogue), *_unknown_adapters(file, catalogue), *found.never, *found.warnings)
     return assemble(file, catalogue, digest(file), warnings), []
 
 
@@ -65,11 +66,18 @@ def read_file(path: Path) -> tuple[PolicyFile | None, list[str]]:
 def digest(file: PolicyFile) -> str:
     """Of what the file says, not of how it is written: comments and left-out defaults change nothing."""
     content = file.model_dump(mode="json", by_alias=True)
+    if not file.adapters:
+        del content["adapters"]  # what was added later counts where it is used: records of older policies stay good
     return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
 def _names(file: PolicyFile) -> Iterator[str]:
-    rules = [("permit", rule.name) for rule in file.permit] + [("forbid", rule.name) for rule in file.forbid]
+    sections: tuple[tuple[str, Sequence[Permit | Forbid | Adapter]], ...] = (
+        ("permit", file.permit),
+        ("forbid", file.forbid),
+        ("adapters", file.adapters),
+    )
+    rules = [(section, rule.name) for section, entries in sections for rule in entries]
     for section, name in rules:
         if name == DEFAULT_RULE:
             yield f"{section} {name!r}: the name is reserved for what no rule permits; choose another"
@@ -93,6 +101,13 @@ def _backends(file: PolicyFile, catalogue: Catalogue) -> Iterator[str]:
                     f"permit {permit.name!r}, to: backend {name!r} is in zone {spec.zone}, beyond the permit's "
                     f"zone {zone}; take it off the list or write a permit for zone {spec.zone}"
                 )
+
+
+def _unknown_adapters(file: PolicyFile, catalogue: Catalogue) -> Iterator[str]:
+    known = {name for spec in catalogue.local for name in spec.adapters}
+    for rule in file.adapters:
+        if rule.adapter != NONE and rule.adapter not in known:
+            yield f"adapters {rule.name!r}: the local model has no adapter {rule.adapter!r}; it answers without one"
 
 
 def _unknown_backends(file: PolicyFile, catalogue: Catalogue) -> Iterator[str]:

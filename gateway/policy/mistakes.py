@@ -54,6 +54,7 @@ WAYS_OUT: Mapping[tuple[str, ...], str] = MappingProxyType({
     ("forbid", "when"): "leave `when` out to forbid always, or say what is forbidden",
     ("floor",): "only refuse and notice are built; choose one of them",
     ("mode",): "policies are enforced; a mode that only watches is not built yet, remove the line",
+    ("adapters", "when"): "leave `when` out for every request, or say for which",
     ("levels", "*"): _LEVEL,
     ("levels", "*", "raise_to"): "a condition may only raise: to confidential or restricted",
     ("allow", "reserved"): "give a list of kinds, or true for all",
@@ -90,7 +91,7 @@ def _sentence(path: Path, detail: ErrorDetails, document: Json) -> tuple[bool, s
 def _where(loc: Sequence[str | int], document: Json) -> str:
     if not loc:
         return "the file"
-    if loc[0] in ("permit", "forbid") and len(loc) > 1 and isinstance(loc[1], int):
+    if loc[0] in ("permit", "forbid", "adapters") and len(loc) > 1 and isinstance(loc[1], int):
         rule = place(str(loc[0]), _name_of(document, str(loc[0]), loc[1]))
         return f"{rule}, {_dotted(loc[2:])}" if len(loc) > 2 else rule
     if loc[0] == "cases" and len(loc) > 1 and isinstance(loc[1], int):

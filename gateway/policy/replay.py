@@ -34,6 +34,7 @@ def facts_of(request: Request, assessment: Assessment) -> dict[str, Json]:
         "purpose": principal.purpose,
         "model": request.model,
         "local_only": request.local_only,
+        "adapter": request.adapter,
         "at_least": None if request.at_least is None else str(request.at_least),
         "received_at": _number(request.received_at),
         "findings": [_finding_to_json(finding) for finding in assessment.findings],
@@ -61,6 +62,7 @@ def replay(policy: CompiledPolicy, facts: Mapping[str, Json]) -> Decision:
         model=facts["model"],
         body={"messages": []},
         local_only=facts["local_only"],
+        adapter=facts.get("adapter"),  # records made before there were adapters do not say
         at_least=None if facts["at_least"] is None else Sensitivity[facts["at_least"].upper()],
         received_at=_or_nan(facts["received_at"]),
     )

@@ -169,6 +169,30 @@ class Forbid(Strict):
     when: ForbidWhen = ForbidWhen()
 
 
+class LevelBetween(Strict):
+    at_least: Level | None = None
+    at_most: Level | None = None
+
+
+class AdapterWhen(When):
+    """Findings may be bounded from both sides here: an adapter is chosen for an answer that stays in any case."""
+
+    sensitivity: LevelBetween | None = None
+    kinds: Annotated[list[Slug], Field(min_length=1)] | None = None
+    categories: Categories | None = None
+
+
+class Adapter(Strict):
+    """With which adapter the local model answers. The first entry that holds is the one that counts."""
+
+    name: Slug
+    adapter: Slug
+    """A name from the settings' `local.adapters`, or none for the bare model."""
+    when: AdapterWhen = AdapterWhen()
+    always: bool = False
+    """It counts for clients that named an adapter themselves, too."""
+
+
 class RaiseWhen(Strict):
     kinds: Annotated[list[Slug], Field(min_length=1)] | None = None
     categories: Categories | None = None
@@ -212,6 +236,7 @@ class PolicyFile(Strict):
     forbid: list[Forbid] = []
     levels: dict[Slug, Entry] = {}
     allow: Allow | None = None
+    adapters: list[Adapter] = []
 
 
 class CaseFinding(Strict):
@@ -236,6 +261,7 @@ class CaseBackend(Strict):
     response_schema: bool = Field(default=True, alias="schema")
     logprobs: bool = True
     languages: list[Text] = []
+    adapters: list[Slug] = []
 
 
 class Want(Strict):
@@ -247,6 +273,7 @@ class Want(Strict):
     backend: str | None = None
     refusal: str | None = None
     notice: bool | None = None
+    adapter: str | None = None
     cacheable: bool | None = None
     allowed: list[str] | None = None
     findings: list[str] | None = None

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel
 
-from gateway.policy.schema import Forbid, ForbidWhen, Permit, PolicyFile, Raise, Time
+from gateway.policy.schema import Adapter, Forbid, ForbidWhen, Permit, PolicyFile, Raise, Time
 
 
 def empty(file: PolicyFile) -> Iterator[str]:
@@ -20,6 +20,8 @@ def empty(file: PolicyFile) -> Iterator[str]:
     for forbid in file.forbid:
         yield from _selectors("forbid", forbid)
         yield from _confidence(forbid.name, forbid.when)
+    for adapter in file.adapters:
+        yield from _selectors("adapters", adapter)
     for name, entry in file.levels.items():
         if isinstance(entry, Raise):
             if _says_nothing(entry.when):
@@ -28,7 +30,7 @@ def empty(file: PolicyFile) -> Iterator[str]:
                 yield f"levels {name!r}, when: min_confidence alone names no findings; add kinds or categories"
 
 
-def _selectors(section: str, rule: Permit | Forbid) -> Iterator[str]:
+def _selectors(section: str, rule: Permit | Forbid | Adapter) -> Iterator[str]:
     for field in type(rule.when).model_fields:
         selector = getattr(rule.when, field)
         where = f"{section} {rule.name!r}, when.{field}"

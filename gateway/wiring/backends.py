@@ -15,6 +15,7 @@ from gateway.backends.canned import CannedRemote
 from gateway.backends.endpoint import validate_endpoint
 from gateway.backends.openai_wire import OpenAIWire, WireOptions
 from gateway.core.errors import ConfigurationError
+from gateway.core.naming import LOCAL, with_adapter
 from gateway.core.ports import RemoteBackend
 from gateway.core.types import BackendSpec
 from gateway.settings import Backend, Settings, read_key
@@ -133,12 +134,15 @@ def _digest(backend: Backend) -> str:
 
 
 def names(settings: Settings, local: BackendSpec, remotes: Sequence[BackendSpec]) -> dict[str, str]:
-    """Every model name a client may send → what it means: 'auto', 'local' or a backend's name.
+    """Every model name a client may send → what it means: 'auto', 'local', 'local:ADAPTER' or a backend's name.
 
     Raises ConfigurationError for an alias that leads nowhere, and for one that would give a name another meaning:
     who says `local` must get local.
     """
-    known = {"auto": "auto", "local": "local", local.model: "local"}
+    known = {"auto": "auto", LOCAL: LOCAL, local.model: LOCAL}
+    for name in local.adapters:
+        # The model's own name too, since that is what model lists of other servers show.
+        known |= {with_adapter(model, name): with_adapter(LOCAL, name) for model in (LOCAL, local.model)}
     for spec in remotes:
         if spec.name in known:
             raise ConfigurationError(f"backend {spec.name!r} has the local model's name; choose another")

@@ -26,10 +26,10 @@ def _local(settings: Settings) -> BackendSpec:
         zone=Zone.LOCAL,
         wire="llama",
         model=_id(local.model),
-        context=local.context,
+        context=0 if local.context_overflow == "shift" else local.context,
         images=False,
-        tools=False,
         languages=_languages(local.model) if local.languages is None else local.languages,
+        adapters=adapter_names(settings),
     )
 
 
@@ -40,7 +40,7 @@ def _id(model: str) -> str:
 
 
 def canned_spec(settings: Settings) -> BackendSpec:
-    """The canned text claims no ability, so that a request that needs one is treated as the real engine would."""
+    """The canned text claims no ability: a request that needs one goes where there is one, or is refused by name."""
     return BackendSpec(
         "local",
         Zone.LOCAL,
@@ -52,8 +52,13 @@ def canned_spec(settings: Settings) -> BackendSpec:
         schema=False,
         logprobs=False,
         languages=settings.local.languages or frozenset(),
+        adapters=adapter_names(settings),
         digest="canned",
     )
+
+
+def adapter_names(settings: Settings) -> tuple[str, ...]:
+    return tuple(adapter.name for adapter in settings.local.adapters)
 
 
 def _languages(model: str) -> frozenset[str]:

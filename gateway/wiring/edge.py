@@ -11,6 +11,7 @@ from gateway.api.chat import Chat, ChatOptions
 from gateway.api.cors import Cors
 from gateway.api.health import Health
 from gateway.api.models import Models
+from gateway.core.naming import LOCAL, meant
 from gateway.core.types import BackendSpec, Principal
 from gateway.pipeline import Pipeline
 from gateway.settings import Settings
@@ -32,8 +33,9 @@ def build_app(
     """`specs` begins with the local one."""
     server = settings.server
     auth = Auth(None if settings.auth.mode == "none" else _known_keys(settings))
-    meaning = names(settings, specs[0], specs[1:])
-    owners = {spec.name: str(spec.zone) for spec in specs} | {specs[0].model: "local"}
+    meaning, aliases = names(settings, specs[0], specs[1:]), settings.aliases
+    owners = {spec.name: str(spec.zone) for spec in specs}
+    owners |= {name: LOCAL for name, means in meaning.items() if meant(means)[0] == LOCAL and name not in aliases}
 
     def log_failure(request_id: str, error: Exception) -> None:
         log.error("request_failed", request_id=request_id, exc_info=error)

@@ -137,5 +137,6 @@ def _cache_key(secret_: bytes, request: Request, decision: Decision, spec: Backe
         zone=decision.zone,
         backend_digest=spec.digest,
         model=spec.model,
+        adapter=decision.adapter,
         body=request.body,
     )

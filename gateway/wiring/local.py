@@ -13,6 +13,7 @@ from gateway.settings import Settings
 from gateway.wiring.catalogue import canned_spec
 
 if TYPE_CHECKING:
+    from gateway.engine.adapters import AdapterFile
     from gateway.engine.supervisor import Status
 
 
@@ -32,12 +33,29 @@ def build_local(settings: Settings, folder: Path, log: Any) -> LocalBackend | No
         threads=None if local.threads == "auto" else local.threads,
         isolation=local.isolation,
         start_wait_s=local.start_wait_s,
+        parallel=None if local.parallel == "auto" else local.parallel,
         queue=local.queue,
+        wait_s=local.wait_s,
+        answer_s=local.answer_s,
+        context_overflow=local.context_overflow,
+        keep_s=local.keep_s,
         share=share(settings),
         languages=local.languages,
         system_prompt=local.system_prompt,
         max_tokens=local.max_tokens,
+        encode=local.encode,
+        adapters=adapters(settings, folder),
         changed=partial(_tell, log),
+    )
+
+
+def adapters(settings: Settings, folder: Path) -> tuple[AdapterFile, ...]:
+    """Those configured, each with the digest of its content. Raises ConfigurationError for a missing or other file."""
+    from gateway.engine.adapters import AdapterFile, verified
+
+    return tuple(
+        verified(AdapterFile(given.name, folder / given.path.expanduser(), given.sha256, given.scale))
+        for given in settings.local.adapters
     )
 
 

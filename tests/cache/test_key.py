@@ -26,12 +26,19 @@ PARTS: dict[str, Any] = {
     "zone": Zone.REMOTE,
     "backend_digest": "b1",
     "model": "m1",
+    "adapter": None,
 }
 
 
 def key(body: dict[str, Any] = BODY, **changed: Any) -> str:
     parts = {**PARTS, **changed}
     return cache_key(parts.pop("secret"), body=body, **parts)
+
+
+def test_a_local_answer_belongs_to_one_adapter_and_an_answer_from_elsewhere_to_none() -> None:
+    bare, legal, clinic = (key(zone=Zone.LOCAL, adapter=name) for name in (None, "legal", "clinic"))
+    assert len({bare, legal, clinic}) == 3
+    assert key(adapter="legal") == key(adapter=None), "the adapter of the local model, should that have to step in"
 
 
 def with_message(**fields: Any) -> dict[str, Any]:

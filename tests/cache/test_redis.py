@@ -29,7 +29,8 @@ Make = Callable[..., RedisCache]
 
 def key_of(text: str, zone: Zone = Zone.REMOTE) -> str:
     body = {"messages": [{"role": "user", "content": text}]}
-    return cache_key(b"k" * 32, tenant="t", policy_digest="p", zone=zone, backend_digest="b", model="m", body=body)
+    digests = {"policy_digest": "p", "backend_digest": "b"}
+    return cache_key(b"k" * 32, tenant="t", zone=zone, model="m", adapter=None, body=body, **digests)
 
 
 def names(server: Any) -> list[bytes]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -19,6 +20,8 @@ from gateway.policy.cases import CATALOGUE, run_cases
 from gateway.policy.check import Report, check_policy
 from gateway.policy.levels import DEFAULT_CATEGORIES
 from gateway.policy.schema import (
+    Adapter,
+    AdapterWhen,
     Case,
     Category,
     ForbidWhen,
@@ -73,14 +76,18 @@ BLOCKS = re.findall(r"^```yaml\n(.*?)^```", README, flags=re.DOTALL | re.MULTILI
 @pytest.mark.anyio
 async def test_the_policy_and_the_case_that_the_guide_shows_work(tmp_path: Path, detector: Any, scorer: Any) -> None:
     policy, cases = tmp_path / "research.yaml", tmp_path / "research.cases.yaml"
-    policy.write_text(BLOCKS[0], encoding="utf-8")
-    cases.write_text(BLOCKS[1], encoding="utf-8")
-    assert check_policy(policy, CATALOGUE, vocabulary(Scanner.load(use_hyperscan=False))) == Report()
-    (result,) = await run_cases(policy, cases, detector=detector, scorer=scorer)
+    shown, adapters, case = BLOCKS
+    policy.write_text(shown + adapters, encoding="utf-8")
+    cases.write_text(case, encoding="utf-8")
+    backends = (replace(CATALOGUE[0], adapters=("legal", "letters")), *CATALOGUE[1:])
+    assert check_policy(policy, backends, vocabulary(Scanner.load(use_hyperscan=False))) == Report()
+    (result,) = await run_cases(policy, cases, detector=detector, scorer=scorer, backends=backends)
     assert result.differences == ()
 
 
-@pytest.mark.parametrize("model", [PermitWhen, ForbidWhen, RaiseWhen, Want, Case, PolicyFile], ids=lambda m: m.__name__)
+@pytest.mark.parametrize(
+    "model", [PermitWhen, ForbidWhen, RaiseWhen, Adapter, AdapterWhen, Want, Case, PolicyFile], ids=lambda m: m.__name__
+)
 def test_the_guide_mentions_every_field(model: type[BaseModel]) -> None:
     words = set(re.findall(r"[a-z_]+", README))
     assert set(model.model_fields) - words == set()

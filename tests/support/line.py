@@ -203,7 +203,7 @@ class Lines:
     def __call__(
         self,
         *remotes: ScriptedRemote,
-        local: ScriptedLocal | None = None,
+        local: LocalBackend | None = None,
         off: bool = False,
         policy: str = POLICY,
         detector: Detector | None = None,
@@ -242,6 +242,7 @@ def _key(secret: bytes, request: Request, decision: Decision, spec: BackendSpec)
         zone=decision.zone,
         backend_digest=spec.digest,
         model=spec.model,
+        adapter=decision.adapter,
         body=request.body,
     )
 
