@@ -22,7 +22,7 @@ from bench.engine_scenarios import arrivals, asked, grammar, open_loop, prefix, 
 from bench.engine_tables import tables
 from bench.lag import Watch
 from bench.model_files import q8_0, shipped
-from bench.overhead import ROOT, machine, started
+from bench.overhead import ROOT, machine
 from bench.peers import llama_cpp_server, llama_server, local_gateway
 from bench.peers.peer import NotHere, Peer
 from bench.peers.served import Served
@@ -94,9 +94,12 @@ def present(work: Path, served: Served, chosen: list[str]) -> tuple[list[Peer], 
 @contextlib.contextmanager
 def running(peers: list[Peer]) -> Iterator[dict[str, Running]]:
     with contextlib.ExitStack() as stack:
-        programs = {peer.name: peer.start() for peer in peers}
+        programs: dict[str, Running] = {}
         for peer in peers:
-            stack.enter_context(started(programs[peer.name], peer.ready))
+            programs[peer.name] = peer.start()
+            stack.callback(programs[peer.name].stop)
+        for peer in peers:
+            programs[peer.name].wait_ready(peer.ready)
             asked(peer, tales(7_000_000, 2, max_tokens=8), streams=2)
         yield programs
 
