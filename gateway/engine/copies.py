@@ -13,10 +13,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from gateway.engine.digest import known_sha256_of, sha256_of
-from gateway.engine.errand import ErrandFailed, Unwanted, errand
-from gateway.engine.formats import multiplied
+from gateway.engine.errand import ErrandFailed, Unwanted, errand, never
 from gateway.engine.gguf import read_head
 from gateway.engine.places import cache_dir
+from gateway.engine.weights import multiplied
 
 VERSION = 1
 """Part of every copy's name: goes up when the same source is to be copied in another way."""
@@ -46,7 +46,7 @@ class Copies:
         """The copy of `source` by `recipe`, made now if need be. Raises NotCopied or Unwanted."""
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            target = self._folder / f"{sha256 or known_sha256_of(source)}.{recipe.lower()}.{VERSION}.gguf"
+            target = self._place(source, sha256, recipe)
             if _is_whole(target):
                 return target
             with self._alone(target, stopped):
@@ -57,6 +57,23 @@ class Copies:
             raise NotCopied(f"the cache {str(self._folder)!r} cannot be used ({error.strerror})") from None
         except ErrandFailed as error:
             raise NotCopied(f"it could not be encoded as {recipe} ({error})") from None
+
+    @contextmanager
+    def borrowed(self, source: Path, sha256: str | None, recipe: str, threads: int) -> Iterator[Path]:
+        """The copy that is kept, or one that is gone afterwards. Raises NotCopied."""
+        kept = self._place(source, sha256, recipe)
+        if _is_whole(kept):
+            yield kept
+            return
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._check_room(source, recipe)
+        with tempfile.TemporaryDirectory(dir=self._folder, prefix=".borrowed-") as folder:
+            target = Path(folder) / kept.name
+            write_copy(source, target, recipe, threads)
+            yield target
+
+    def _place(self, source: Path, sha256: str | None, recipe: str) -> Path:
+        return self._folder / f"{sha256 or known_sha256_of(source)}.{recipe.lower()}.{VERSION}.gguf"
 
     def _make(
         self,
@@ -103,7 +120,7 @@ class Copies:
             yield
 
 
-def write_copy(source: Path, target: Path, recipe: str, threads: int, *, stopped: Callable[[], bool]) -> None:
+def write_copy(source: Path, target: Path, recipe: str, threads: int, *, stopped: Callable[[], bool] = never) -> None:
     """Write `source` as `recipe` into `target`, in a process of its own. Raises ErrandFailed or Unwanted."""
     job = {"source": str(source), "target": str(target), "recipe": recipe, "threads": threads}
     for _ in errand("gateway.engine.quantise", job, stopped=stopped):

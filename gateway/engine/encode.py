@@ -1,6 +1,6 @@
 """Which copy of a model file to load: the file itself, or one in a format that this processor computes with faster.
 
-Some formats have no batched matrix product in llama.cpp (see `formats.SLOW`). A file in one of them is written once
+Some formats have no batched matrix product in llama.cpp (see `weights.SLOW`). A file in one of them is written once
 more as Q8_0, which loses next to nothing, and kept in the user's cache. `fast` is Q4_K_M: smaller, and lossy.
 Whatever goes wrong here, the file as it came is loaded, and the reason is told.
 """
@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Literal
 
 from gateway.engine.copies import Copies, NotCopied
-from gateway.engine.errand import Unwanted
-from gateway.engine.formats import bits, main_format, multiplied, slow_share
+from gateway.engine.errand import Unwanted, never
 from gateway.engine.gguf import Head, NotGGUF, read_head
 from gateway.engine.machine import available_bytes
+from gateway.engine.weights import bits, main_format, multiplied, slow_share
 
 Mode = Literal["auto", "fast", "off"]
 Report = Callable[[str], None]
@@ -33,11 +33,8 @@ class _Left(Exception):
     """The file stays as it is; the message is the reason."""
 
 
-def _never() -> bool:
-    return False
-
-
-def _offloads() -> bool:
+def offloads() -> bool:
+    """Whether llama.cpp was built for a GPU, which has kernels of its own for every format."""
     from llama_cpp import llama_cpp as lib
 
     return bool(lib.llama_supports_gpu_offload())
@@ -50,8 +47,8 @@ def encoded(
     threads: int,
     report: Report,
     *,
-    stopped: Callable[[], bool] = _never,
-    gpu: Callable[[], bool] = _offloads,
+    stopped: Callable[[], bool] = never,
+    gpu: Callable[[], bool] = offloads,
     available: Callable[[], int | None] = available_bytes,
 ) -> Path:
     """The file to load for `path`, whose digest is `sha256` where that is known. Never raises.
@@ -62,7 +59,7 @@ def encoded(
         return path
     try:
         recipe = wanted(read_head(path), mode)
-        if recipe is None or gpu():  # a GPU has kernels of its own for every format
+        if recipe is None or gpu():
             return path
         _check_memory(path, available())
         return Copies().get(path, sha256, recipe, threads, report, stopped=stopped)

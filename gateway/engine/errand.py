@@ -14,6 +14,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from gateway.core.errors import GatewayError
 from gateway.engine.frames import BrokenFrame, Frame, Frames, encode, read_frames
 from gateway.engine.hosting import child_environment
 
@@ -29,11 +30,12 @@ class Unwanted(Exception):
     """`stopped` said so while the work was under way."""
 
 
-def _never() -> bool:
+def never() -> bool:
+    """For those who do not give up."""
     return False
 
 
-def errand(module: str, job: Mapping[str, Any], *, stopped: Callable[[], bool] = _never) -> Iterator[Frame]:
+def errand(module: str, job: Mapping[str, Any], *, stopped: Callable[[], bool] = never) -> Iterator[Frame]:
     """Run `python -m module` on `job` and yield the frames it sends, as they come.
 
     Raises ErrandFailed when it ends in another way than by `done`, and Unwanted. Closing the iterator ends the process.
@@ -95,7 +97,8 @@ def run(work: Callable[[Frame], Iterator[Frame]]) -> None:
                 connection.sendall(encode(frame))
             last: Frame = {"done": True}
         except Exception as error:  # noqa: BLE001 - whatever it was, whoever waits is told and decides
-            last = {"failed": f"{type(error).__name__}: {error}"}
+            named = "" if isinstance(error, GatewayError) else f"{type(error).__name__}: "
+            last = {"failed": f"{named}{error}"}
         with contextlib.suppress(OSError):
             connection.sendall(encode(last))
             connection.shutdown(socket.SHUT_WR)

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from gateway.engine.errand import run
-from gateway.engine.formats import check_whole
 from gateway.engine.frames import Frame
 from gateway.engine.gguf import read_head
+from gateway.engine.weights import check_whole
 
 FTYPES = {"Q8_0": 7, "Q4_K_M": 15}
 """llama.cpp's numbers for recipes of whole files."""

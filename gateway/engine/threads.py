@@ -1,0 +1,67 @@
+"""How many threads a model is computed with where nobody says: what was measured here, else all physical cores."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import platform
+from pathlib import Path
+
+import orjson
+
+from gateway.engine.catalogue import ModelFile
+from gateway.engine.machine import physical_cores
+from gateway.engine.places import cache_dir
+
+_ENTRIES = 64
+
+
+def threads_for(model: ModelFile) -> int:
+    """The number that `gateway models bench` chose for this model on this machine, else the physical cores."""
+    cores = physical_cores()
+    chosen = _read(_memory()).get(_key(model, cores))
+    return chosen if chosen is not None and 1 <= chosen <= cores else cores
+
+
+def keep_threads(model: ModelFile, threads: int) -> Path | None:
+    """Write the choice down. Returns where; None where the cache cannot be written."""
+    memory = _memory()
+    entries = _read(memory)
+    entries.pop(key := _key(model, physical_cores()), None)
+    entries[key] = threads
+    with contextlib.suppress(OSError):
+        memory.parent.mkdir(parents=True, exist_ok=True)
+        written = memory.with_suffix(f".{os.getpid()}")
+        written.write_bytes(orjson.dumps(dict(list(entries.items())[-_ENTRIES:])))
+        written.replace(memory)
+        return memory
+    return None
+
+
+def _memory() -> Path:
+    return cache_dir() / "threads.json"
+
+
+def _read(memory: Path) -> dict[str, int]:
+    try:
+        entries = orjson.loads(memory.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return {str(key): n for key, n in entries.items() if isinstance(n, int)} if isinstance(entries, dict) else {}
+
+
+def _key(model: ModelFile, cores: int) -> str:
+    """Another processor, another limit of the container or another file: another key."""
+    about = model.path.stat() if model.sha256 is None and model.path.exists() else None
+    content = model.sha256 or (f"{model.path}|{about.st_size}|{about.st_mtime_ns}" if about is not None else model.id)
+    facts = "\0".join((platform.machine(), _processor(), str(cores), content))
+    return hashlib.sha256(facts.encode("utf-8", "replace")).hexdigest()[:32]
+
+
+def _processor(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
+    with contextlib.suppress(OSError):
+        for line in cpuinfo.read_text(errors="replace").splitlines():
+            if line.startswith(("model name", "CPU part")):
+                return line.partition(":")[2].strip()
+    return platform.processor()
