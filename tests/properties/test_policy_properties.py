@@ -112,6 +112,22 @@ FORBID_WHEN = whens({
     "min_confidence": st.sampled_from(NUMBERS),
 }).filter(lambda when: "min_confidence" not in when or {"kinds", "categories", "distinct"} & set(when))  # fmt: skip
 
+ADAPTERS = ["legal", "clinic"]
+ADAPTER_RULES = st.lists(
+    st.fixed_dictionaries({
+        "adapter": st.sampled_from([*ADAPTERS, "gone", "none"]),
+        "when": whens({
+            "sensitivity": st.sampled_from(LEVELS).flatmap(
+                lambda level: st.sampled_from([{"at_least": level}, {"at_most": level}])
+            ),
+            "kinds": some(KINDS),
+            "categories": some(SOME_CATEGORIES),
+        }),
+        "always": st.booleans(),
+    }),
+    max_size=3,
+)  # fmt: skip
+
 ZONES = st.sampled_from(["private", "remote", "remote"])
 TO = {"private": ["house", "shed", "gone"], "remote": ["large", "eu", "house", "gone"]}
 
@@ -155,6 +171,7 @@ def files(draw: st.DrawFn) -> dict[str, Any]:
             for number, when in enumerate(draw(st.lists(FORBID_WHEN, max_size=2)))
         ],
         "levels": draw(LEVEL_ENTRIES) | raises,
+        "adapters": [{"name": f"a{number}", **rule} for number, rule in enumerate(draw(ADAPTER_RULES))],
         **draw(
             fields(
                 floor=st.sampled_from(["refuse", "notice"]),
@@ -181,7 +198,8 @@ SPECS = [
 ]
 CATALOGUES = st.tuples(*(ABILITIES for _ in SPECS)).map(
     lambda all_: tuple(
-        BackendSpec(name, zone, "canned", "m", **able) for (name, zone), able in zip(SPECS, all_, strict=True)
+        BackendSpec(name, zone, "canned", "m", **able, adapters=() if zone else tuple(ADAPTERS))
+        for (name, zone), able in zip(SPECS, all_, strict=True)
     )
 )
 
@@ -235,6 +253,7 @@ REQUESTS = st.builds(
     body=st.just({"messages": []}),
     at_least=st.sampled_from([None, None, None, *Sensitivity]),
     local_only=st.sampled_from([False, False, False, True]),
+    adapter=st.sampled_from([None, None, None, *ADAPTERS, "gone"]),
     received_at=st.sampled_from([0.0, 1_795_000_000.0, 1_795_050_000.5, 1e300, float("nan")]),
 )
 
@@ -312,6 +331,23 @@ def test_what_is_not_known_never_opens_a_way(policy: CompiledPolicy, request: Re
     assert outside(policy.decide(nobody, forgotten)) <= outside(known)
 
 
+@often
+@given(files(), CATALOGUES, REQUESTS, ASSESSMENTS)
+def test_adapters_change_how_an_answer_sounds_and_nothing_else(
+    content: dict[str, Any], backends: tuple[BackendSpec, ...], request: Request, assessment: Assessment
+) -> None:
+    """Why they may be chosen by findings from both sides: what is allowed is the same with and without them."""
+    bare = compiled({**content, "adapters": []}, backends).decide(replace(request, adapter=None), assessment)
+    adapted = compiled(content, backends).decide(request, assessment)
+    silent = {"adapter": None, "notice": None, "reasons": (), "policy_digest": ""}
+    assert replace(adapted, **silent) == replace(bare, **silent)
+    assert adapted.reasons[: len(bare.reasons)] == bare.reasons
+    assert (adapted.notice or "").startswith(bare.notice or "")
+    if adapted.adapter is not None:
+        assert adapted.adapter in ADAPTERS
+        assert any(way.zone is Zone.LOCAL for way in adapted.allowed)
+
+
 @many
 @given(POLICIES, REQUESTS, ASSESSMENTS)
 def test_what_could_not_be_read_never_goes_to_the_remote(
@@ -385,6 +421,8 @@ def test_an_explanation_is_json_and_agrees_with_the_decision(
     decision = policy.decide(request, assessment)
     assert told["decision"]["zone"] == str(decision.zone)
     for rule in told["permits"]:
+        assert rule["matched"] == all(condition["holds"] is True for condition in rule["conditions"])
+    for rule in told["adapters"]:
         assert rule["matched"] == all(condition["holds"] is True for condition in rule["conditions"])
     for rule in told["forbids"]:
         assert rule["matched"] == all(condition["holds"] is not False for condition in rule["conditions"])
