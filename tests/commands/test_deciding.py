@@ -193,6 +193,19 @@ def test_explain_is_told_to_a_person_on_a_terminal(tmp_path: Path) -> None:
     assert "null" not in text
 
 
+def test_explain_tells_a_person_which_adapter_would_speak(tmp_path: Path) -> None:
+    (tmp_path / "gateway.yaml").write_text("local: {adapters: [{name: letters, path: letters.gguf}]}\n")
+    (tmp_path / "p.yaml").write_text(
+        "name: p\nadapters:\n"
+        "  - {name: italian, adapter: none, when: {language: {in: [it]}}}\n"
+        "  - {name: bank, adapter: letters, when: {categories: [financial]}}\n"
+    )
+    text = on_a_terminal(tmp_path, f"Please explain to me why {CARD}", "--policy", "p.yaml")
+    assert "adapters 'bank' chooses 'letters'\r\n" in text
+    assert "adapters italian chooses none: language needs in it, has en" in text
+    assert "adapters bank chooses letters: holds" in text
+
+
 WHO = """\
 name: who
 permit:

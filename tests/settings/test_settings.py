@@ -48,6 +48,12 @@ def test_an_empty_file_is_the_defaults(load: Load) -> None:
 
 
 ENVIRONMENT = {
+    "adapters": (
+        "",
+        {"GATEWAY_LOCAL__ADAPTERS": "[{name: legal, path: legal.gguf, scale: 0.5}]"},
+        lambda s: [(adapter.name, str(adapter.path), adapter.scale) for adapter in s.local.adapters],
+        [("legal", "legal.gguf", 0.5)],
+    ),
     "a number in a section": ("server: {port: 1}", {"GATEWAY_SERVER__PORT": "2"}, lambda s: s.server.port, 2),
     "beside the file's": ("server: {port: 1}", {"GATEWAY_SERVER__PING_S": "2"}, lambda s: s.server.port, 1),
     "in small letters": ("", {"gateway_server__port": "2"}, lambda s: s.server.port, 2),
@@ -187,6 +193,26 @@ MISTAKES = {
         "two backends are named 'a'",
     ),
     "a reserved name": ("backends: [{name: auto, zone: remote, wire: canned, model: m}]", {}, "not 'auto' or 'local'"),
+    "a name like an adapter's": (
+        "backends: [{name: 'local:legal', zone: remote, wire: canned, model: m}]",
+        {},
+        "nor 'local:' and more",
+    ),
+    "an adapter without a path": ("local: {adapters: [{name: a}]}", {}, "local.adapters.0.path: is missing"),
+    "an adapter with a name no client could say": (
+        "local: {adapters: [{name: 'a:b', path: a.gguf}]}",
+        {},
+        "an adapter's name is",
+    ),
+    "an adapter of the bare model's name": ("local: {adapters: [{name: none, path: a.gguf}]}", {}, "not 'none'"),
+    "two adapters of one name": (
+        "local: {adapters: [{name: a, path: a.gguf}, {name: a, path: b.gguf}]}",
+        {},
+        "two of local.adapters are named 'a'",
+    ),
+    "an adapter that says nothing": ("local: {adapters: [{name: a, path: a, scale: 0}]}", {}, "changes nothing"),
+    "an adapter without end": ("local: {adapters: [{name: a, path: a, scale: .inf}]}", {}, "local.adapters.0.scale"),
+    "an adapter with half a digest": ("local: {adapters: [{name: a, path: a, sha256: abc}]}", {}, "sha256"),
     "an odd name": ("backends: [{name: 'a b', zone: remote, wire: canned, model: m}]", {}, "a backend's name is"),
     "no address": ("backends: [{name: a, zone: remote, model: m}]", {}, "wire openai needs a base_url"),
     "litellm in the house": ("backends: [{name: a, zone: private, wire: litellm, model: m}]", {}, "needs wire openai"),
