@@ -203,8 +203,8 @@ def _why(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 
 def _models(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    parser = _add(commands, "models", "list, fetch or verify local models")
-    actions = parser.add_subparsers(dest="action", metavar="list|pull|verify", required=True)
+    parser = _add(commands, "models", "list, fetch, verify or measure local models")
+    actions = parser.add_subparsers(dest="action", metavar="list|pull|verify|bench", required=True)
     listed = actions.add_parser("list", help="the models known here and whether their files are present")
     listed.add_argument("--json", action="store_true")
     pull = actions.add_parser("pull", help="fetch a model by name, https URL or path")
@@ -215,6 +215,12 @@ def _models(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     pull.add_argument("--context", type=int, help="tokens it can hold")
     verify = actions.add_parser("verify", help="check files against their SHA-256")
     verify.add_argument("name", nargs="?", help="default: all that are present")
+    bench = actions.add_parser("bench", help="measure encodings and numbers of threads on this machine, and choose")
+    bench.add_argument("model", nargs="?", metavar="NAME|PATH", help="default: the configuration's local.model")
+    bench.add_argument("--threads", metavar="LIST", help="for example 1,2,4 (default: 1 to all physical cores)")
+    bench.add_argument("--quick", action="store_true", help="a rough look, in some seconds")
+    bench.add_argument("--json", action="store_true", help="JSON lines also on a terminal")
+    _config(bench)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""`gateway models list|pull|verify`: the local models of this machine."""
+"""`gateway models list|pull|verify|bench`: the local models of this machine."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from gateway.core.errors import ConfigurationError
 
 
 def run(args: argparse.Namespace) -> int:
-    return {"list": _list, "pull": _pull, "verify": _verify}[args.action](args)
+    return {"list": _list, "pull": _pull, "verify": _verify, "bench": _bench}[args.action](args)
 
 
 def _list(args: argparse.Namespace) -> int:
@@ -67,3 +67,9 @@ def _verify(args: argparse.Namespace) -> int:
             return 1
         print(f"{name}: {'ok' if model.sha256 else 'no digest known'} {digest}")
     return 0
+
+
+def _bench(args: argparse.Namespace) -> int:
+    from gateway.commands import bench
+
+    return bench.run(args)

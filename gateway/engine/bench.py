@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from gateway.core.errors import ConfigurationError
 from gateway.engine.copies import Copies, NotCopied
-from gateway.engine.encode import Mode, offloads, wanted
+from gateway.engine.encode import LeftAlone, Mode, offloads, wanted
 from gateway.engine.errand import ErrandFailed, errand
 from gateway.engine.gguf import NotGGUF, read_head
 from gateway.engine.perplexity import change, perplexity
@@ -77,13 +78,17 @@ def thread_counts(cores: int) -> list[int]:
     return sorted({*range(1, min(cores, 4) + 1), *(1 << n for n in range(cores.bit_length())), cores})
 
 
-def measured(path: Path, sha256: str | None, counts: Sequence[int], report: Callable[[str], None]) -> Iterator[Way]:
-    """One way after the other, the file as shipped first. Raises ConfigurationError."""
+def measured(
+    path: Path, sha256: str | None, counts: Sequence[int], report: Callable[[str], None], *, part: float = 1.0
+) -> Iterator[Way]:
+    """One way after the other, the file as shipped first; `part` of the usual time, less exact. ConfigurationError."""
     base: Logprobs | None = None
     for mode, recipe in _modes(path):
         try:
             with _file(path, sha256, recipe, max(counts)) as file:
-                way, base = _measured(file, mode, counts, base, report)
+                form = recipe or main_format(read_head(file))
+                report(f"measuring {form}{'' if recipe else ', the file as it is'}")
+                way, base = _measured(file, mode, form, counts, base, part)
         except (NotCopied, ErrandFailed, OSError) as error:
             reason = error.strerror if isinstance(error, OSError) else error
             if base is None:
@@ -111,8 +116,10 @@ def _modes(path: Path) -> list[tuple[Mode, str | None]]:
         encodings: tuple[Mode, ...] = () if offloads() else ("auto", "fast")
     except ImportError:
         raise ConfigurationError("llama-cpp-python is not installed: `python -m gateway.setup` builds it") from None
-    recipes = [(mode, wanted(head, mode)) for mode in encodings]
-    return [("off", None), *((mode, recipe) for mode, recipe in recipes if recipe is not None)]
+    modes: list[tuple[Mode, str | None]] = [("off", None)]
+    with contextlib.suppress(LeftAlone):
+        modes += [(mode, recipe) for mode in encodings if (recipe := wanted(head, mode)) is not None]
+    return modes
 
 
 @contextmanager
@@ -125,15 +132,13 @@ def _file(path: Path, sha256: str | None, recipe: str | None, threads: int) -> I
 
 
 def _measured(
-    file: Path, mode: Mode, counts: Sequence[int], base: Logprobs | None, report: Callable[[str], None]
+    file: Path, mode: Mode, form: str, counts: Sequence[int], base: Logprobs | None, part: float
 ) -> tuple[Way, Logprobs]:
     """The way, and the log-probabilities that later ones are compared with."""
-    name = main_format(read_head(file))
-    report(f"measuring {name if mode != 'off' else f'the file as it is ({name})'}")
     speeds: list[Speed] = []
     memory = 0
     found: Logprobs = np.empty(0)
-    job = {"path": str(file), "threads": list(counts), "most": 0 if base is None else len(base)}
+    job = {"path": str(file), "threads": list(counts), "most": 0 if base is None else len(base), "part": part}
     for frame in errand("gateway.engine.measure", job):
         if "threads" in frame:
             speeds.append(Speed(**frame))
@@ -143,5 +148,4 @@ def _measured(
             found = np.array([math.nan if each is None else each for each in frame["logprobs"]], np.float64)
     base = found if base is None else base
     by, error = change(found, base)
-    name = {"auto": "Q8_0", "fast": "Q4_K_M", "off": name}[mode]
-    return Way(mode, name, file.stat().st_size, memory, tuple(speeds), perplexity(found), by, error), base
+    return Way(mode, form, file.stat().st_size, memory, tuple(speeds), perplexity(found), by, error), base

@@ -29,7 +29,7 @@ FAST_BITS = 5.5
 """`fast` leaves files alone that have no more bits for a weight, and no slow format: they are fast already."""
 
 
-class _Left(Exception):
+class LeftAlone(Exception):
     """The file stays as it is; the message is the reason."""
 
 
@@ -63,7 +63,7 @@ def encoded(
             return path
         _check_memory(path, available())
         return Copies().get(path, sha256, recipe, threads, report, stopped=stopped)
-    except (NotGGUF, NotCopied, _Left) as reason:
+    except (NotGGUF, NotCopied, LeftAlone) as reason:
         report(f"{path.name!r} is used as it is: {reason}")
     except OSError as error:
         report(f"{path.name!r} is used as it is: {error.strerror}")
@@ -73,21 +73,21 @@ def encoded(
 
 
 def wanted(head: Head, mode: Mode) -> str | None:
-    """The recipe that this file should be encoded by; None: it is good as it is."""
+    """The recipe that this file should be encoded by; None: it is good as it is. Raises LeftAlone."""
     if mode == "off" or not multiplied(head) or head.values.get("general.type", "model") != "model":
         return None
     slow = slow_share(head) > SLOW_ENOUGH
     if not slow and (mode == "auto" or bits(head) <= FAST_BITS):
         return None
     if head.values.get("split.count", 0) not in (0, 1):
-        raise _Left(f"it is one of several parts, in {main_format(head)}; join them with llama-gguf-split --merge")
+        raise LeftAlone(f"it is one of several parts, in {main_format(head)}; join them with llama-gguf-split --merge")
     return "Q4_K_M" if mode == "fast" else "Q8_0"
 
 
 def _check_memory(path: Path, available: int | None) -> None:
     size = path.stat().st_size
     if available is not None and size > MEMORY_SHARE * available:
-        raise _Left(
+        raise LeftAlone(
             f"it has {size >> 20} MiB and {available >> 20} MiB of memory are available, too little to be sure "
             "that a faster copy fits; local.encode: off makes this line go away"
         )

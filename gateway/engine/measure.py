@@ -32,6 +32,7 @@ _DECODE_S = 1.0
 _READING_S = 10.0
 _STEPS = 64
 _BEGINNING = 16
+"""Tokens that are computed before anything is known of the speed: half a minute at worst."""
 
 
 def measure(job: Frame) -> Iterator[Frame]:
@@ -41,45 +42,48 @@ def measure(job: Frame) -> Iterator[Frame]:
     from gateway.engine.context import Context
     from gateway.engine.model import Model
 
+    part: float = job["part"]
     model = Model(Path(job["path"]))
     room = min(CONTEXT, model.n_trained or CONTEXT)
     counts: Sequence[int] = job["threads"]
     context = Context(model, tokens=room, sequences=MANY, threads=max(counts))
     text = files("gateway.engine").joinpath("data/passages.txt").read_text(encoding="utf-8")
     tokens = model.tokens(text)
-    _prompt(context, tokens[:8])  # reads the file in
+    _prompt(context, tokens[:8], part)  # reads the file in
     quickest, most = counts[0], 0.0
     for count in counts:
         lib.llama_set_n_threads(context.pointer, count, count)
-        speeds = _speeds(context, tokens)
+        speeds = _speeds(context, tokens, part)
         yield {"threads": count, **speeds}
         quickest, most = max((quickest, most), (count, speeds["prefill"]), key=lambda pair: pair[1])
     yield {"memory": _resident()}  # before logits of whole pieces of text are wanted, which no request does
-    until = time.monotonic() + _READING_S
+    patience = 4 if job["most"] else 1  # later files read what the first one read, unless they are far slower
+    until = time.monotonic() + _READING_S * part * patience
     lib.llama_set_n_threads(context.pointer, quickest, quickest)
     found = logprobs(context, tokens[: job["most"] or None], enough=lambda: time.monotonic() > until)
     yield {"logprobs": [None if math.isnan(each) else round(each, 5) for each in found.tolist()]}
 
 
-def _speeds(context: Context, tokens: Sequence[int]) -> Frame:
-    few = _prompt(context, tokens[: min(32, context.n_context)])
-    size = max(32, min(context.n_batch, int(32 / few * _PREFILL_S)))
-    prefill = size / _prompt(context, tokens[:size])
-    affordable = context.n_context > PROMPT and PROMPT / prefill < 2 * _PREFILL_S
-    first_s = _prompt(context, tokens[:PROMPT]) if affordable else PROMPT / prefill
+def _speeds(context: Context, tokens: Sequence[int], part: float) -> Frame:
+    """`part` of the usual time is taken, or a little more."""
+    few = _prompt(context, tokens[:_BEGINNING], part)
+    size = max(_BEGINNING, min(context.n_batch, int(_BEGINNING / few * _PREFILL_S * part)))
+    prefill = size / _prompt(context, tokens[:size], part)
+    affordable = context.n_batch >= PROMPT and PROMPT / prefill < 2 * _PREFILL_S * part
+    first_s = _prompt(context, tokens[:PROMPT], part) if affordable else PROMPT / prefill
     return {
         "prefill": prefill,
         "first_s": first_s,
-        "decode_one": _decode(context, tokens, 1),
-        "decode_many": _decode(context, tokens, MANY),
+        "decode_one": _decode(context, tokens, 1, part),
+        "decode_many": _decode(context, tokens, MANY, part),
     }
 
 
-def _prompt(context: Context, tokens: Sequence[int]) -> float:
-    """Seconds until the token after a prompt is known; the better of two, unless that takes too long."""
+def _prompt(context: Context, tokens: Sequence[int], part: float) -> float:
+    """Seconds until the token after a prompt is known; the best of three, unless that takes too long."""
     best = math.inf
-    until = time.perf_counter() + _PREFILL_S
-    for _ in range(2):
+    until = time.perf_counter() + _PREFILL_S * part
+    for _ in range(3):
         context.keep(0, 0)
         began = time.perf_counter()
         count = len(tokens)
@@ -90,7 +94,7 @@ def _prompt(context: Context, tokens: Sequence[int]) -> float:
     return best
 
 
-def _decode(context: Context, tokens: Sequence[int], many: int) -> float:
+def _decode(context: Context, tokens: Sequence[int], many: int, part: float) -> float:
     """Tokens per second when each of `many` answers gets its next one in every step."""
     beginning = tokens[:_BEGINNING]
     for sequence in range(many):
@@ -99,7 +103,7 @@ def _decode(context: Context, tokens: Sequence[int], many: int) -> float:
         context.decode(beginning, range(count), [sequence] * count, [False] * (count - 1) + [True])
     rows = list(range(many))
     took: list[float] = []
-    until = time.perf_counter() + _DECODE_S
+    until = time.perf_counter() + _DECODE_S * part
     for position in range(_BEGINNING, min(_BEGINNING + _STEPS, context.n_context)):
         began = time.perf_counter()
         context.decode([tokens[position]] * many, [position] * many, rows, [True] * many).argmax(1)
