@@ -8,6 +8,9 @@ import pytest
 
 from gateway.core.errors import BadRequest, Unsupported
 from gateway.engine.ask import Ask, parse_ask
+from gateway.engine.tools import parse_tools
+
+TOOL = {"type": "function", "function": {"name": "f"}}
 
 
 @pytest.mark.parametrize(
@@ -23,7 +26,8 @@ from gateway.engine.ask import Ask, parse_ask
         pytest.param({"seed": -1}, "seed", -1, id="seed"),
         pytest.param({"response_format": {"type": "text"}}, "schema", None, id="text"),
         pytest.param({"response_format": {"type": "json_object"}}, "schema", {"type": "object"}, id="json_object"),
-        pytest.param({"tools": [{}], "tool_choice": "none"}, "n", 1, id="tools that may not be called"),
+        pytest.param({"tools": [TOOL], "tool_choice": "none"}, "tools", None, id="tools that may not be called"),
+        pytest.param({"tools": [TOOL]}, "tools", parse_tools({"tools": [TOOL]}), id="tools"),
         pytest.param({"modalities": ["text"]}, "n", 1, id="text modality"),
         pytest.param({"logprobs": True, "top_logprobs": 20}, "top_logprobs", 20, id="top_logprobs"),
     ],
@@ -58,8 +62,11 @@ def test_nothing_asked_gives_the_defaults() -> None:
         ({"logprobs": 1}, BadRequest),
         ({"response_format": "json"}, BadRequest),
         ({"response_format": {"type": "grammar"}}, BadRequest),
-        ({"tools": [{}]}, Unsupported),
-        ({"functions": [{}]}, Unsupported),
+        ({"tools": 7}, BadRequest),
+        ({"functions": 7}, BadRequest),
+        ({"tool_choice": "required"}, BadRequest),
+        ({"parallel_tool_calls": 1}, BadRequest),
+        ({"response_format": {"type": "json_object"}, "tools": [TOOL]}, Unsupported),
         ({"modalities": ["text", "audio"]}, Unsupported),
         ({"audio": {"voice": "x"}}, Unsupported),
         ({"web_search_options": {}}, Unsupported),

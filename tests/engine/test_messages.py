@@ -11,6 +11,7 @@ from gateway.engine.messages import SYSTEM_PROMPT, folded, plain_messages
 
 SYSTEM = {"role": "system", "content": SYSTEM_PROMPT}
 USER = {"role": "user", "content": "hi"}
+CALL = {"id": "1", "type": "function", "function": {"name": "f", "arguments": {}}}
 
 
 @pytest.mark.parametrize(
@@ -44,10 +45,32 @@ USER = {"role": "user", "content": "hi"}
             ],
             [
                 SYSTEM,
-                {"role": "assistant", "content": "Tool call: f({})"},
-                {"role": "user", "content": "Result of the tool call:\n7"},
+                {"role": "assistant", "content": "", "tool_calls": [CALL]},
+                {"role": "tool", "content": "7", "tool_call_id": "1", "name": "f"},
             ],
-            id="tool calls of another model in words",
+            id="calls and results stay what they are",
+        ),
+        pytest.param(
+            [
+                {"role": "assistant", "content": "hm", "function_call": {"name": "f", "arguments": '{"a": [1]}'}},
+                {"role": "function", "name": "f", "content": "7"},
+            ],
+            [
+                SYSTEM,
+                {
+                    "role": "assistant",
+                    "content": "hm",
+                    "tool_calls": [
+                        {
+                            "id": "call_messages[0]",
+                            "type": "function",
+                            "function": {"name": "f", "arguments": {"a": [1]}},
+                        }
+                    ],
+                },
+                {"role": "tool", "content": "7", "tool_call_id": "call_messages[0]", "name": "f"},
+            ],
+            id="calls of old clients",
         ),
         pytest.param(
             [{"role": "assistant", "content": [{"type": "refusal", "refusal": "no"}]}],
@@ -60,6 +83,30 @@ def test_messages_become_plain(given: list[Any], plain: list[Any]) -> None:
     assert plain_messages(given) == plain
 
 
+@pytest.mark.parametrize(
+    ("said", "read"),
+    [
+        pytest.param('{"a": 1}', {"a": 1}, id="an object"),
+        pytest.param("", {}, id="nothing"),
+        pytest.param(None, {}, id="null"),
+        pytest.param('{"a": ', {"input": '{"a": '}, id="cut short"),
+        pytest.param("[1]", {"input": "[1]"}, id="a list"),
+        pytest.param("[" * 100_000, {"input": "[" * 100_000}, id="depth"),
+        pytest.param({"a": 1}, {"a": 1}, id="an object instead of a text"),
+    ],
+)
+def test_arguments_are_read_into_an_object(said: Any, read: Any) -> None:
+    call = {"id": "1", "function": {"name": "f", "arguments": said}}
+    plain = plain_messages([{"role": "assistant", "tool_calls": [call]}])
+    assert plain[1]["tool_calls"][0]["function"]["arguments"] == read
+
+
+def test_the_text_of_a_custom_tools_call_is_shown() -> None:
+    call = {"id": "1", "type": "custom", "custom": {"name": "f", "input": "x = 1"}}
+    plain = plain_messages([{"role": "assistant", "tool_calls": [call]}])
+    assert plain[1]["tool_calls"][0]["function"] == {"name": "f", "arguments": {"input": "x = 1"}}
+
+
 def test_an_empty_system_prompt_in_the_settings_adds_none() -> None:
     assert plain_messages([USER], "") == [USER]
 
@@ -70,6 +117,10 @@ def test_an_empty_system_prompt_in_the_settings_adds_none() -> None:
         pytest.param([], BadRequest, id="nothing"),
         pytest.param([{"role": "wizard", "content": "x"}], BadRequest, id="role"),
         pytest.param([{"role": "user", "content": 7}], BadRequest, id="number"),
+        pytest.param([{"role": "assistant", "tool_calls": {}, "content": 7}], BadRequest, id="content beside calls"),
+        pytest.param([{"role": "assistant", "tool_calls": "f()"}], BadRequest, id="calls as a text"),
+        pytest.param([{"role": "assistant", "tool_calls": ["f()"]}], BadRequest, id="a call as a text"),
+        pytest.param([{"role": "assistant", "tool_calls": [{"function": {}}]}], BadRequest, id="a call of nothing"),
         pytest.param([{"role": "user", "content": [{"type": "image_url"}]}], UnsupportedContent, id="image"),
         pytest.param([{"role": "user", "content": [{"type": "text", "text": 7}]}], UnsupportedContent, id="text part"),
     ],

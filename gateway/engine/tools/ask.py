@@ -125,11 +125,7 @@ def _arguments(parameters: Any, strict: bool, path: str) -> Mapping[str, Any]:
         return _NO_ARGUMENTS
     if not strict:
         return loosened(parameters)
-    try:
-        schema = plain_schema(parameters)
-    except Unsupported as error:
-        why = str(error).removeprefix("the local model cannot hold to this response_format: ")
-        raise Unsupported(f"{path}: the local model cannot hold to this schema: {why}", param=path) from error
+    schema = plain_schema(parameters, param=path, path=path)
     if schema.get("type") != "object":
         # Arguments are an object by OpenAI's protocol, so what else the schema lets through could reach no client.
         raise Unsupported(f"{path}: the schema's type must be object", param=path)

@@ -12,7 +12,7 @@ from gateway.engine.tools.scan import Value
 _NAMES = frozenset({"name", "tool_name"})
 _ARGUMENTS = frozenset({"arguments", "parameters"})
 _SPACE = " \t\n\r"
-_HEAD = re.compile(r"([a-zA-Z0-9_.-]{1,64})(?:\[CALL_ID\][a-zA-Z0-9]{1,64})?(?:\[ARGS\])?[ \t\n\r]*")
+_HEAD = re.compile(r"([a-zA-Z0-9_.-]{1,64})(?:\[CALL_ID\][a-zA-Z0-9_-]{1,64})?(?:\[ARGS\])?[ \t\n\r]*")
 _HEAD_LIMIT = 192
 
 
@@ -166,7 +166,7 @@ class ObjectCall:
             self._tell()
 
     def _tell(self) -> None:
-        if self._known and self._arguments.begun and not self.broken:
+        if self._known and self._arguments.begun:
             # Text after the arguments is none of them: whoever feeds keeps it apart.
             self._news = self._arguments.whole and not self.whole
             self.name = self._known

@@ -69,8 +69,11 @@ GENERIC = Family(
 
 FAMILIES = (
     # Calls in XML that names every parameter, which are not read here.
-    replace(GENERIC, signs=("<parameter=",)),  # Qwen3-Coder, MiniMax
+    replace(GENERIC, signs=("<parameter=",)),  # Qwen3-Coder, Nemotron 3
     replace(GENERIC, signs=("<arg_key>",)),  # GLM
+    replace(GENERIC, signs=("<invoke name=",)),  # MiniMax
+    # Apriel
+    Family("apriel", ("<tool_calls>[",), "<tool_calls>", "</tool_calls>", body=LIST),
     # Qwen 2.5 and 3, Hermes 2 Pro and 3, SmolLM3, Granite 4 …
     replace(GENERIC, name="hermes", signs=("<tool_call>",), bare=False, native=True),
     # Mistral Small 3.2, Devstral, Ministral

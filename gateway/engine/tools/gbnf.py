@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gateway.core.errors import Unsupported
-from gateway.engine.grammar import to_grammar
+from gateway.engine.gbnf import Rules
 from gateway.engine.schema import JSON_OBJECT
 from gateway.engine.tools.ask import Tool, ToolAsk
 from gateway.engine.tools.family import LIST, NAMED, Family
@@ -15,111 +15,84 @@ from gateway.engine.tools.family import LIST, NAMED, Family
 _MOST_CALLS = 16
 """A small model that may go on calling does so until its answer's limit."""
 _GAP = "[ \\t\\n\\r]{0,4}"
-_REF = "#/$defs/"
 
 
 def grammar_of(family: Family, ask: ToolAsk) -> str:
-    """GBNF. Raises Unsupported."""
+    """GBNF whose root is all of the calls in one answer. Raises Unsupported."""
     tools = ask.callable_tools
-    calls = " | ".join(_call(family, tool, at) for at, tool in enumerate(tools))
-    more = f"{{0,{_MOST_CALLS - 1}}}"
-    rules = [f"gateway-gap ::= {_GAP}", f"gateway-call ::= {calls}"]
-    body = "gateway-call"
-    if family.body == LIST and ask.parallel:
-        body = f'gateway-call gateway-gap ("," gateway-gap gateway-call gateway-gap){more}'
-    if family.body == LIST:
-        body = f'"[" gateway-gap {body} gateway-gap "]"'
-    opened = f"{literal(family.open)} gateway-gap"
-    if family.bare and not ask.required:
-        opened = f"({opened})?"
-    closed = f" gateway-gap {literal(family.close)}" if family.close else ""
-    if family.bare and closed and not ask.required:
-        closed = f"({closed})?"
-    rules.append(f"gateway-whole ::= {opened} {body}{closed}")
-    several = ask.parallel and family.body != LIST
-    rules.append("root ::= gateway-whole" + (f" (gateway-gap gateway-whole){more}" if several else ""))
-    return "\n".join([*rules, *_arguments(tools)])
-
-
-def triggers_of(family: Family) -> tuple[str, ...]:
-    """Patterns, in the words that C++ and Python share; the first group is where the grammar begins."""
-    marked = f"({_escaped(family.open)})"
-    space = "[ \\t\\n\\r]"
-    return (marked, f'^{space}*(\\{{{space}{{0,4}}"{family.called}")') if family.bare else (marked,)
-
-
-def literal(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-    return f'"{escaped}"'
-
-
-def _call(family: Family, tool: Tool, at: int) -> str:
-    name, arguments = tool["name"], _rule(at)
-    if family.body == NAMED:
-        call_id = '("[CALL_ID]" [a-zA-Z0-9]{9})?'
-        return f"{literal(name)} {call_id} {literal(family.separator)} {arguments}"
-    colon, comma = 'gateway-gap ":" gateway-gap', 'gateway-gap "," gateway-gap'
-    called, key, value = (literal(f'"{word}"') for word in (family.called, family.arguments, name))
-    return f'"{{" gateway-gap {called} {colon} {value} {comma} {key} {colon} {arguments} "}}"'
-
-
-def _rule(at: int) -> str:
-    return f"gateway-tool-{at}"
-
-
-def _arguments(tools: Sequence[Tool]) -> list[str]:
-    """The rules of all the tools' arguments, but for the converter's root."""
     try:
-        grammar = _converted([tool["schema"] for tool in tools])
+        return _Writer(family, ask).text([tool["schema"] for tool in tools])
     except Unsupported as error:
         # One grammar is for all of them. Whose schema is strict keeps it or is refused; the others may be any object.
         for tool in tools:
             if tool["strict"]:
                 _check(tool, error)
-        kept = [tool["schema"] if tool["strict"] else JSON_OBJECT for tool in tools]
-        try:
-            grammar = _converted(kept)
-        except Unsupported as second:
-            raise Unsupported("tools: the schemas are too large together", param="tools") from second
-    return [line for line in grammar.split("\n") if not re.match(r"(root|alternative-\d+) ::= ", line)]
+    try:
+        return _Writer(family, ask).text([tool["schema"] if tool["strict"] else JSON_OBJECT for tool in tools])
+    except Unsupported as error:
+        raise Unsupported("tools: the schemas are too large together for the local model", param="tools") from error
+
+
+def triggers_of(family: Family) -> tuple[str, ...]:
+    """Patterns that say a call begins; the first group is where the grammar does."""
+    marked = f"({re.escape(family.open)})"
+    space = "[ \\t\\n\\r]"
+    return (marked, f'^{space}*(\\{{{space}{{0,4}}"{family.called}")') if family.bare else (marked,)
+
+
+class _Writer:
+    def __init__(self, family: Family, ask: ToolAsk) -> None:
+        self._family = family
+        self._ask = ask
+        self._rules = Rules()
+        self._gap = self._rules.add(_GAP, 4)
+
+    def text(self, schemas: Sequence[Mapping[str, Any]]) -> str:
+        family, gap, rules = self._family, self._gap, self._rules
+        names = [tool["name"] for tool in self._ask.callable_tools]
+        write = self._named if family.body == NAMED else self._object
+        call = rules.add(
+            " | ".join(write(name, rules.schema(schema)) for name, schema in zip(names, schemas, strict=True))
+        )
+        if family.body == LIST:
+            more = self._more(f'"," {gap} {call} {gap}') if self._ask.parallel else ""
+            call = f'"[" {gap} {call} {gap} {more} "]"'
+        whole = rules.add(self._framed(call))
+        if family.body != LIST and self._ask.parallel:
+            whole = rules.add(f"{whole} {self._more(f'{gap} {whole}')}")
+        return rules.text(whole)
+
+    def _more(self, body: str) -> str:
+        return self._rules.repeat(self._rules.add(body), 0, _MOST_CALLS - 1)
+
+    def _framed(self, call: str) -> str:
+        opened = f"{_literal(self._family.open)} {self._gap}"
+        closed = f"{self._gap} {_literal(self._family.close)}" if self._family.close else ""
+        if self._family.bare and not self._ask.required:
+            # An answer that began with a bare call, which put the grammar in force, has no marker to close.
+            opened, closed = f"({opened})?", closed and f"({closed})?"
+        return f"{opened} {call} {closed}".strip()
+
+    def _object(self, name: str, arguments: str) -> str:
+        gap = self._gap
+        called, key, value = (_literal(f'"{word}"') for word in (self._family.called, self._family.arguments, name))
+        pairs = f'{called} {gap} ":" {gap} {value} {gap} "," {gap} {key} {gap} ":" {gap} {arguments}'
+        return self._rules.add(f'"{{" {gap} {pairs} {gap} "}}"')
+
+    def _named(self, name: str, arguments: str) -> str:
+        separator = f'("[CALL_ID]" [a-zA-Z0-9]{{9}})? {_literal(self._family.separator)}'
+        return self._rules.add(f"{_literal(name)} {separator} {self._gap} {arguments}")
 
 
 def _check(tool: Tool, error: Unsupported) -> None:
+    rules = Rules()
     try:
-        to_grammar(tool["schema"])
+        rules.schema(tool["schema"])
     except Unsupported:
         path = f"{tool['path']}.parameters"
-        raise Unsupported(f"{path}: the local model cannot hold to this schema", param=path) from error
+        raise Unsupported(f"{path}: the schema is too large for the local model", param=path) from error
 
 
-def _converted(schemas: Sequence[Mapping[str, Any]]) -> str:
-    definitions: dict[str, Any] = {}
-    for at, schema in enumerate(schemas):
-        plain = {word: value for word, value in schema.items() if word != "$defs"}
-        names = {f"{_REF}{name}": f"{_REF}{_rule(at)}-{name}" for name in schema.get("$defs", ())}
-        definitions[_rule(at)] = _renamed(plain, names)
-        for name, part in schema.get("$defs", {}).items():
-            definitions[f"{_rule(at)}-{name}"] = _renamed(part, names)
-    union = [{"$ref": f"{_REF}{_rule(at)}"} for at in range(len(schemas))]
-    return to_grammar({"anyOf": union, "$defs": definitions})
-
-
-def _renamed(schema: Any, names: Mapping[str, str]) -> Any:
-    """A plain schema with its references to `$defs` under the names they have among all the tools'."""
-    if not isinstance(schema, Mapping) or "const" in schema or "enum" in schema:
-        return schema
-    if "$ref" in schema:
-        return {"$ref": names[schema["$ref"]]}
-    kept = dict(schema)
-    if "properties" in kept:
-        kept["properties"] = {name: _renamed(part, names) for name, part in kept["properties"].items()}
-    if "anyOf" in kept:
-        kept["anyOf"] = [_renamed(part, names) for part in kept["anyOf"]]
-    for word in ("items", "additionalProperties"):
-        if word in kept:
-            kept[word] = _renamed(kept[word], names)
-    return kept
-
-
-def _escaped(text: str) -> str:
-    return re.sub(r"([\\^$.|?*+()\[\]{}])", r"\\\1", text)
+def _literal(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'"{escaped}"'

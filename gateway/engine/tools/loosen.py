@@ -8,20 +8,16 @@ from typing import Any
 from gateway.core.errors import Unsupported
 from gateway.engine.schema import JSON_OBJECT, plain_schema
 
-_BOUNDS = frozenset(
-    {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "pattern", "uniqueItems"}
-    | {"minProperties", "maxProperties", "propertyNames", "contentMediaType", "contentEncoding", "nullable"}
-)
-"""Keywords that narrow a value and no grammar here can hold to. Without them the shape of the arguments stays."""
+_KEPT = frozenset({"type", "enum", "const", "required", "$ref"})
 _MAPS = frozenset({"properties", "$defs", "definitions"})
-_LISTS = frozenset({"anyOf", "oneOf", "allOf"})
+_UNIONS = frozenset({"anyOf", "oneOf"})
 _PARTS = frozenset({"items", "additionalProperties"})
 _DEPTH = 32
 
 
 def loosened(schema: Mapping[str, Any]) -> Mapping[str, Any]:
     """A plain schema that lets through all that `schema` does; any object where nothing better can be had."""
-    for candidate in (schema, _unbound(schema, 0)):
+    for candidate in (schema, _shape(schema, 0)):
         try:
             plain = plain_schema(candidate)
         except Unsupported:
@@ -31,17 +27,18 @@ def loosened(schema: Mapping[str, Any]) -> Mapping[str, Any]:
     return JSON_OBJECT
 
 
-def _unbound(schema: Any, depth: int) -> Any:
+def _shape(schema: Any, depth: int) -> Any:
+    """The schema without what only narrows it: bounds, patterns, conditions. Which arguments there are stays."""
     if not isinstance(schema, Mapping) or depth > _DEPTH:
         return schema
     kept: dict[str, Any] = {}
     for word, value in schema.items():
         if word in _MAPS and isinstance(value, Mapping):
-            kept[word] = {name: _unbound(part, depth + 1) for name, part in value.items()}
-        elif word in _LISTS and isinstance(value, list):
-            kept[word] = [_unbound(part, depth + 1) for part in value]
+            kept[word] = {name: _shape(part, depth + 1) for name, part in value.items()}
+        elif word in _UNIONS and isinstance(value, list):
+            kept["anyOf"] = [_shape(part, depth + 1) for part in value]
         elif word in _PARTS:
-            kept[word] = _unbound(value, depth + 1)
-        elif word not in _BOUNDS:
+            kept[word] = _shape(value, depth + 1)
+        elif word in _KEPT:
             kept[word] = value
     return kept
