@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from math import inf
 
 EARLY = 16
 """The first tokens have means of their own: who wants to stop a weak answer must see it while little time is lost."""
+BEYOND = 9999.0
+"""From here on a figure stands for infinity, as in OpenAI's logprobs: JSON knows no other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +43,9 @@ class Folding:
         self._early: Means | None = None
 
     def add(self, figures: Iterable[Sequence[float]]) -> None:
-        """Logprob, entropy and margin of each token. One without finite figures would spoil all means: it is left out.
-
-        A margin is infinite where a grammar or a bias left one token to choose; that says nothing about the model.
-        """
+        """Logprob, entropy, margin of each token. One without finite figures would spoil the means and is skipped."""
         for logprob, entropy, margin in figures:
-            if not (logprob > -inf and entropy < inf and margin < inf):
+            if not (logprob > -BEYOND and entropy < BEYOND and margin < BEYOND):  # true of NaN as well
                 continue
             self._tokens += 1
             self._logprob += logprob

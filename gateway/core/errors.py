@@ -14,7 +14,7 @@
     │   ├── LocalUnavailable    the local engine is loading, dead or gone
     │   ├── AuditUnavailable    no record, so nothing leaves
     │   ├── QueueFull
-    │   └── DeadlineExceeded    the local engine had no turn for it in time, or took too long over it
+    │   └── DeadlineExceeded    the local engine took longer over it than it may
     ├── BackendError            an upstream failed; `status` is its HTTP status where there was one
     │   ├── BackendUnreachable  no connection: nothing was sent
     │   ├── BackendTimeout

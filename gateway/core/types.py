@@ -329,7 +329,11 @@ class Chunk(NamedTuple):
     choice: int = 0
     """OpenAI's `choices[].index`."""
     delta: Mapping[str, Json] = {}
-    """An OpenAI delta: `content`, `tool_calls`, `refusal`, `reasoning_content`. No `role`: the edge adds it."""
+    """An OpenAI delta: `content`, `tool_calls`, `refusal`, `reasoning_content`. No `role`: the edge adds it.
+
+    No call twice in one `tool_calls`, and from the engine one call after the other: clients that put them together
+    lose the second piece of a call in the first delta, and take a call for done when another one goes on.
+    """
     finish: str | None = None
     """stop, length, tool_calls or content_filter; exactly one per choice."""
     logprobs: Mapping[str, Json] | None = None

@@ -29,6 +29,14 @@ TABLE: dict[str, tuple[Exception, int, str, str | None, str | None, str | None]]
     "LocalUnavailable": (e.LocalUnavailable("x"), 503, "service_unavailable_error", "local_unavailable", None, "5"),
     "AuditUnavailable": (e.AuditUnavailable("x"), 503, "service_unavailable_error", "audit_unavailable", None, "5"),
     "QueueFull": (e.QueueFull("x", retry_after_s=0.1), 429, "rate_limit_error", "queue_full", None, "1"),
+    "DeadlineExceeded": (
+        e.DeadlineExceeded("x", retry_after_s=7.5),
+        504,
+        "service_unavailable_error",
+        "deadline_exceeded",
+        None,
+        "8",
+    ),
     "BackendError": (e.BackendError("x"), 502, "upstream_error", "upstream_error", None, None),
     "BackendError 429": (
         e.BackendError("x", status=429, retry_after_s=9, code="upstream_busy"),

@@ -33,7 +33,9 @@ usages = st.builds(
     Usage,
     st.integers(0, 10**6),
     st.integers(0, 10**6),
-    st.none() | st.just({"completion_tokens_details": {"reasoning_tokens": 3}}),
+    st.none()
+    | st.just({"completion_tokens_details": {"reasoning_tokens": 3}})
+    | st.just({"prompt_tokens_details": {"cached_tokens": 5}, "context": {"shifted": True, "dropped": 37}}),
 )
 chunks = st.builds(
     Chunk,
@@ -43,13 +45,14 @@ chunks = st.builds(
     st.none() | logprobs,
     st.none() | usages,
     st.sampled_from([None, "model-a", "model-b"]),
+    st.none() | st.just(((-0.25, 0.5, 1.5),)),
 )
 
 
 @given(st.lists(chunks, max_size=12))
-def test_what_is_decoded_is_what_was_encoded(answer: list[Chunk]) -> None:
+def test_what_is_decoded_is_what_was_encoded_but_for_confidence(answer: list[Chunk]) -> None:
     decoded = decode(encode(answer))
-    assert list(decoded) == answer
+    assert list(decoded) == [chunk._replace(confidence=None) for chunk in answer]
     assert all(chunk.usage is None or isinstance(chunk.usage, Usage) for chunk in decoded)
 
 
@@ -59,6 +62,11 @@ def test_a_long_streamed_answer_costs_little_more_than_its_text_and_keeps_its_pi
     data = encode(answer)
     assert len(data) < 128 * (5 + 3) + 80
     assert list(decode(data)) == answer
+
+
+def test_confidence_makes_no_stored_answer_longer() -> None:
+    plain = [Chunk(0, {"content": "Hi "}), Chunk(0, {"content": "you"}, "stop")]
+    assert encode([chunk._replace(confidence=((-0.25, 0.5, 1.5),)) for chunk in plain]) == encode(plain)
 
 
 def test_replays_share_nothing_that_one_of_them_could_change() -> None:

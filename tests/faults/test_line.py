@@ -12,6 +12,7 @@ from gateway.core.errors import (
     BackendRejected,
     BackendTimeout,
     BackendUnreachable,
+    DeadlineExceeded,
     EgressDenied,
     LocalUnavailable,
     QueueFull,
@@ -294,6 +295,26 @@ async def test_a_full_queue_is_told_as_such(lines: Lines) -> None:
     with pytest.raises(QueueFull) as raised:
         await line.ask(asking(IBAN))
     assert raised.value.retry_after_s is not None
+
+
+async def test_a_local_model_that_takes_too_long_gives_way_to_nobody_where_it_must_stay(lines: Lines) -> None:
+    line = lines(local=ScriptedLocal([DeadlineExceeded("longer than 9 s", retry_after_s=4)]))
+    with pytest.raises(DeadlineExceeded) as raised:
+        await line.ask(asking(IBAN))
+    assert raised.value.retry_after_s == 4
+    assert line.remotes["large"].calls == 0
+    assert line.watcher.failures == [("local", "DeadlineExceeded")]
+    assert line.outcome.tried == (("local", "deadline_exceeded"),)
+
+
+async def test_a_local_answer_cut_by_its_deadline_is_recorded_as_far_as_it_came(lines: Lines) -> None:
+    begun = [Chunk(0, {"content": "Half"}, confidence=[(-0.5, 1.0, 2.0)])]
+    line = lines(local=ScriptedLocal([begun, DeadlineExceeded("longer than 9 s")]))
+    with pytest.raises(DeadlineExceeded):
+        await line.ask(asking(IBAN))
+    assert (line.outcome.outcome, line.outcome.error) == ("error", "DeadlineExceeded")
+    assert line.outcome.confidence is not None
+    assert line.outcome.confidence.tokens == 1
 
 
 # ── The cache and the client ────────────────────────────────────────────────────────────────────────────────────────

@@ -101,7 +101,7 @@ HOLDS = {
     "named, of another zone": ("named: true", {}, {"model": "house"}, False),
     "not named": ("named: false", {}, {"model": "large"}, False),
     "beyond local by language": ("beyond_local: true", {"language": "it"}, {}, True),
-    "beyond local by need": ("beyond_local: true", {"language": None, "needs": Needs(tools=True)}, {}, True),
+    "beyond local by need": ("beyond_local: true", {"language": None, "needs": Needs(image=True)}, {}, True),
     "within reach": ("beyond_local: false", {}, {}, True),
     "a need": ("needs: {any_of: [tools, image]}", {"needs": Needs(tools=True)}, {}, True),
     "no such need": ("needs: {none_of: [tools]}", {"needs": Needs(tools=True)}, {}, False),
@@ -234,7 +234,7 @@ def test_local_is_a_fallback_only_where_all_permits_say_so_and_it_can(compiled: 
     none = permit(rest="fallback: none", name="b")
     assert "smollm2" not in names(compiled(policy(permit(), none)).decide(ask(), facts()))
     assert "smollm2" not in names(compiled(policy(permit())).decide(ask(), facts(language="it")))
-    assert "smollm2" not in names(compiled(policy(permit())).decide(ask(), facts(needs=Needs(tools=True))))
+    assert "smollm2" not in names(compiled(policy(permit())).decide(ask(), facts(needs=Needs(image=True))))
     near = compiled(policy(permit(), permit(rest="fallback: none", zone="private", name="b")))
     assert "smollm2" in names(near.decide(ask(), facts())), "a permit for an inner zone did not let this zone out"
 
@@ -252,7 +252,6 @@ REFUSALS: dict[str, tuple[dict[str, Any], str, str]] = {
     ),
     "a part nobody knows": ({"unreadable": (Unreadable("$", "unknown_part"),)}, "unsupported_content", "unknown type"),
     "a file and tools": ({"needs": Needs(file=True, tools=True)}, "unsupported_content", "file content"),
-    "tools": ({"needs": Needs(tools=True)}, "unsupported_parameter", "tools cannot be served by"),
     "a context too long": ({"needs": Needs(context=5000)}, "context_length_exceeded", "about 5000 tokens"),
     "a language": ({"language": "it"}, "local_model_unfit", "`gateway models pull`"),
 }  # fmt: skip
@@ -281,6 +280,15 @@ def test_a_refused_parameter_is_the_first_word(
     unable = BackendSpec("small", Zone.LOCAL, "llama", "m", **{ability: False})
     decision = compiled("name: x\n", [unable]).decide(ask(), facts(needs=need))
     assert (decision.refusal, decision.refusal_detail.split()[0]) == ("unsupported_parameter", word)
+
+
+def test_no_conversation_is_too_long_for_a_local_model_that_shifts(compiled: Compiled, ask: Any, facts: Any) -> None:
+    shifting = replace(LOCAL, context=0)
+    decision = compiled("name: x\n", [shifting]).decide(ask(), facts(needs=Needs(context=10**9)))
+    assert (decision.refusal, names(decision)) == (None, ["smollm2"])
+    for local, zone in ((shifting, Zone.LOCAL), (LOCAL, Zone.REMOTE)):
+        beyond = compiled(policy(permit("beyond_local: true")), [local, LARGE])
+        assert beyond.decide(ask(), facts(needs=Needs(context=10**9))).zone is zone
 
 
 KEPT: dict[str, tuple[str, dict[str, Any], dict[str, Any], str]] = {
@@ -327,7 +335,7 @@ def test_a_doubtful_language_is_answered(compiled: Compiled, ask: Any, facts: An
 
 
 def test_the_local_backend_that_can_answers(compiled: Compiled, ask: Any, facts: Any) -> None:
-    two = [LOCAL, BackendSpec("gemma", Zone.LOCAL, "llama", "gemma")]
+    two = [replace(LOCAL, tools=False), BackendSpec("gemma", Zone.LOCAL, "llama", "gemma")]
     assert compiled("name: x\n", two).decide(ask(), facts(language="it")).backend == "gemma"
     assert compiled("name: x\n", two).decide(ask(), facts(needs=Needs(tools=True))).backend == "gemma"
     assert compiled("name: x\n", two).decide(ask(), facts()).backend == "smollm2"

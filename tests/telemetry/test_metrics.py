@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from gateway.core.confidence import Confidence, Means
 from gateway.core.errors import BackendTimeout
 from gateway.core.records import Outcome
 from gateway.telemetry import Metrics
@@ -86,6 +87,18 @@ def test_a_request_without_a_first_piece_has_no_time_to_it() -> None:
     metrics = made()
     metrics.count(replace(OUTCOME, first_ms=None))
     assert value(metrics, "first_chunk_seconds_count", zone="remote") == 0
+
+
+def test_how_surprised_the_local_model_was_by_its_own_answers_is_counted_by_backend() -> None:
+    metrics = made()
+    for mean in (-0.25, -1.75):
+        sure = Confidence(20, mean, 1.0, 2.0, -4.0, Means(16, mean, 1.0, 2.0))
+        metrics.count(replace(OUTCOME, backend="local", confidence=sure))
+    metrics.count(OUTCOME)
+    assert value(metrics, "surprise_nats_sum", backend="local") == pytest.approx(2.0)
+    assert value(metrics, "surprise_nats_bucket", backend="local", le="0.3") == 1
+    assert value(metrics, "surprise_nats_count", backend="local") == 2
+    assert ("gateway_surprise_nats_count", frozenset({("backend", "large")})) not in samples(metrics)
 
 
 def test_no_client_can_make_the_page_grow() -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import structlog
 
+from gateway.core.confidence import Confidence, Means
 from gateway.core.ports import Observer
 from gateway.core.records import Outcome
 from gateway.telemetry import Metrics, TelemetryObserver, configure_logging
@@ -44,12 +46,29 @@ def test_one_outcome_is_one_line_with_every_number(lines: Lines) -> None:
         "tried": [],
         "prompt_tokens": 7,
         "completion_tokens": 9,
+        "context_dropped": 0,
+        "confidence": None,
         "detect_ms": 0.123,
         "score_ms": 0.0,
         "decide_ms": 0.0,
         "audit_ms": 0.0,
         "first_ms": None,
         "total_ms": 12.3,
+    }
+
+
+def test_how_sure_the_local_model_was_is_told_in_numbers(lines: Lines) -> None:
+    sure = Confidence(20, -0.5, 1.0, 2.0, -4.0, Means(16, -0.25, 0.5, 2.5))
+    TelemetryObserver(Metrics(version="1")).finished(replace(OUTCOME, confidence=sure, context_dropped=37))
+    (line,) = lines()
+    assert line["context_dropped"] == 37
+    assert line["confidence"] == {
+        "tokens": 20,
+        "mean_logprob": -0.5,
+        "mean_entropy": 1.0,
+        "mean_margin": 2.0,
+        "lowest_logprob": -4.0,
+        "early": {"tokens": 16, "mean_logprob": -0.25, "mean_entropy": 0.5, "mean_margin": 2.5},
     }
 
 
