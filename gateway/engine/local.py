@@ -12,20 +12,31 @@ import anyio
 import orjson
 from anyio.abc import TaskStatus
 
-from gateway.core.errors import BackendBroke, ConfigurationError, ContextTooLong, GatewayError
+from gateway.core.errors import (
+    BackendBroke,
+    ConfigurationError,
+    ContextTooLong,
+    DeadlineExceeded,
+    GatewayError,
+    QueueFull,
+)
 from gateway.core.types import BackendSpec, Chunk, Decision, Pieces, Request, Usage, Zone
+from gateway.engine.adapters import AdapterFile, identity
 from gateway.engine.ask import HONOURED, parse_ask
 from gateway.engine.catalogue import ModelFile
 from gateway.engine.frames import Frame
 from gateway.engine.hosting import Host, ProcessHost, ThreadHost
 from gateway.engine.machine import physical_cores
 from gateway.engine.messages import SYSTEM_PROMPT, Message, plain_messages
-from gateway.engine.supervisor import State, Status, Supervisor, Unread, WorkerLost
+from gateway.engine.supervisor import Exchange, Said, State, Status, Supervisor, Unread, WorkerLost
 from gateway.engine.turns import Turn, Turns
 from gateway.engine.worker import KINDS
 
 CHARACTERS_PER_TOKEN = 256
 """No tokenizer puts more into one token, long runs of spaces excepted."""
+
+SHIFTED_CONTEXTS = 4
+"""A prompt that is shifted while it is read may be so many times longer; the rest is read for nothing."""
 
 
 class LocalEngine:
@@ -47,37 +58,67 @@ class LocalEngine:
         name: str = "local",
         system_prompt: str = SYSTEM_PROMPT,
         max_tokens: int | None = None,
+        parallel: int | None = None,
+        encode: Literal["auto", "fast", "off"] = "off",
+        adapters: Sequence[AdapterFile] = (),
+        context_overflow: Literal["error", "shift"] = "error",
+        wait_s: float = 60,
+        answer_s: float = 600,
+        keep_s: float | None = None,
         changed: Callable[[Status], None] | None = None,
     ) -> None:
-        """`queue` requests may wait, of one tenant only `share` where that is set."""
+        """`parallel` requests are answered at once (None = as many as memory suggests), `queue` may wait.
+
+        Of one tenant only `share` wait, where that is set. A request waits `wait_s` at most and is answered within
+        `answer_s`. What former requests left in memory is overwritten after `keep_s` without any.
+        """
         if model.context and context > model.context:
             raise ConfigurationError(f"local.context is {context}, but {model.id!r} was trained for {model.context}")
         if context < 16:
             raise ConfigurationError(f"local.context is {context}; it must be at least 16")
         self._start_wait_s = start_wait_s
         self._system_prompt = system_prompt
-        self._turns = Turns(queue, share=queue if share is None else share)
-        load = {
+        self._wait_s = wait_s
+        self._answer_s = answer_s
+        self._context = context
+        self._most_characters = (
+            context * CHARACTERS_PER_TOKEN * (SHIFTED_CONTEXTS if context_overflow == "shift" else 1)
+        )
+        self._tell = changed
+        self._turns = Turns(queue, share=queue if share is None else share, places=parallel or 1)
+        self.load_frame: Mapping[str, Any] = {
             "path": str(model.path),
             "sha256": model.sha256,
             "context": context,
             "threads": threads or physical_cores(),
             "max_tokens": max_tokens,
+            "parallel": parallel,
+            "context_overflow": context_overflow,
+            "system_prompt": system_prompt,
+            "keep_s": keep_s,
+            "encode": encode,
+            "adapters": [file.to_frame() for file in adapters],
         }
         host: Callable[[], Host] = ProcessHost if isolation == "process" else ThreadHost
-        self._supervisor = Supervisor(load, host, changed=changed)
+        self._supervisor = Supervisor(self.load_frame, host, changed=self._changed)
         spoken = model.languages if languages is None else frozenset(languages)
         self.spec = BackendSpec(
             name=name,
             zone=Zone.LOCAL,
             wire="llama",
             model=model.id,
-            context=context,
+            context=0 if context_overflow == "shift" else context,
             images=False,
-            tools=False,
             languages=spoken,
-            digest=_digest(model, context, spoken, system_prompt),
+            adapters=tuple(file.name for file in adapters),
+            digest=_digest(model, context, spoken, system_prompt, context_overflow, encode, identity(adapters)),
         )
+
+    def _changed(self, status: Status) -> None:
+        if status.state is State.READY:
+            self._turns.resize(int(self._supervisor.loaded.get("parallel", 1)))
+        if self._tell is not None:
+            self._tell(status)
 
     @property
     def state(self) -> State:
@@ -102,7 +143,7 @@ class LocalEngine:
 
     @property
     def waiting(self) -> int:
-        """Requests that the model has before it, the one being answered included."""
+        """Requests that the model has before it, those being answered included."""
         return self._turns.taken
 
     async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
@@ -111,29 +152,39 @@ class LocalEngine:
 
     async def stream(self, request: Request, decision: Decision) -> AsyncGenerator[Pieces, None]:
         """Yield the answer. Closing the generator stops the model, in the middle of a prompt too."""
+        ask = parse_ask(request.body)
         frame = {
             "op": "ask",
             "messages": self._plain(request.messages),
-            "ask": asdict(parse_ask(request.body)),
+            "ask": asdict(ask),
+            "tenant": request.principal.tenant,
+            "adapter": decision.adapter,
         }
-        turn = self._turns.enter(request.principal.tenant)
+        turn = self._turns.enter(request.principal.tenant, ask.n)
         try:
             until = anyio.current_time() + self._start_wait_s
             # Before the turn, so that those further back are told in time as well that nothing is loaded.
             await self._ready(until)
-            await turn.wait()
+            await self._wait(turn)
             async with aclosing(self._answer(frame, until, turn)) as answer:
                 async for pieces in answer:
                     yield pieces
         finally:
             turn.end()
 
+    async def _wait(self, turn: Turn) -> None:
+        with anyio.move_on_after(self._wait_s):
+            await turn.wait()
+            return
+        raise QueueFull(f"the local model was busy with others for {self._wait_s:g} s")
+
     async def count_tokens(self, messages: Sequence[Mapping[str, Any]]) -> int:
         """Tokens of these messages under the model's own template."""
         await self._supervisor.ready(self._start_wait_s)
         exchange = self._supervisor.send({"op": "count", "messages": self._plain(messages)})
         try:
-            frame = (await exchange.frames())[0]
+            [frame] = await exchange.frames()
+            assert isinstance(frame, dict)
         except WorkerLost as lost:
             raise BackendBroke("the local model broke off") from lost
         finally:
@@ -144,8 +195,8 @@ class LocalEngine:
     def _plain(self, messages: Sequence[Mapping[str, Any]]) -> list[Message]:
         plain = plain_messages(messages, self._system_prompt)
         # Reading tokens cannot be interrupted: what is beyond any doubt too long never gets there.
-        if sum(len(message["content"]) for message in plain) > self.spec.context * CHARACTERS_PER_TOKEN:
-            raise ContextTooLong(f"the prompt is far longer than the {self.spec.context} tokens the local model holds")
+        if sum(len(message["content"] or "") for message in plain) > self._most_characters:
+            raise ContextTooLong(f"the prompt is far longer than the {self._context} tokens the local model holds")
         return plain
 
     async def _ready(self, until: float) -> None:
@@ -156,6 +207,7 @@ class LocalEngine:
 
         The turn ends with the worker's last frame, which may be long before a slow client has taken the first.
         """
+        deadline = anyio.current_time() + self._answer_s
         for last in (False, True):
             # A restart takes a second or two: who came early and waited long is not turned away for it.
             await self._ready(max(until, anyio.current_time() + min(5.0, self._start_wait_s)))
@@ -163,10 +215,10 @@ class LocalEngine:
             begun = False
             try:
                 while True:
-                    frames = await exchange.frames()
+                    said = await self._within(deadline, exchange)
                     begun = True
-                    yield [self._chunk(came) for came in frames]
-                    if "step" not in frames[-1]:
+                    yield [self._chunk(one) for one in said]
+                    if isinstance(said[-1], dict):
                         return
             except WorkerLost as lost:
                 if begun or last:
@@ -176,14 +228,28 @@ class LocalEngine:
             finally:
                 self._supervisor.close(exchange)
 
-    def _chunk(self, frame: Frame) -> Chunk:
-        _raise_error(frame)
-        if "usage" in frame:
-            prompt, made = frame["usage"]
-            return Chunk(usage=Usage(prompt, made), model=self.spec.model)
-        choice, text, finish, entries = frame["step"]
+    async def _within(self, deadline: float, exchange: Exchange) -> list[Said]:
+        with anyio.move_on_after(max(0.0, deadline - anyio.current_time())):
+            return await exchange.frames()
+        raise DeadlineExceeded(f"the local model took longer than {self._answer_s:g} s")
+
+    def _chunk(self, said: Said) -> Chunk:
+        model = self.spec.model
+        if isinstance(said, dict):
+            _raise_error(said)
+            prompt, made = said["usage"]
+            return Chunk(usage=Usage(prompt, made, _details(said["facts"])), model=model)
+        _, choice, delta, finish, entries, sure = said
         logprobs = {"content": entries, "refusal": None} if entries is not None else None
-        return Chunk(choice, {"content": text} if text else {}, finish, logprobs, None, self.spec.model)
+        return Chunk(choice, delta, finish, logprobs, None, model, sure)
+
+
+def _details(facts: Mapping[str, int]) -> dict[str, Any]:
+    """What OpenAI's usage says beside the sums, and whether the context had to be shifted."""
+    details: dict[str, Any] = {"prompt_tokens_details": {"cached_tokens": facts["cached"]}}
+    if facts["dropped"]:
+        details["context"] = {"shifted": True, "dropped": facts["dropped"]}
+    return details
 
 
 def _raise_error(frame: Frame) -> None:
@@ -196,7 +262,7 @@ def _raise_error(frame: Frame) -> None:
     raise BackendBroke(f"the local model failed ({frame['message']})")
 
 
-def _digest(model: ModelFile, context: int, languages: frozenset[str], system_prompt: str) -> str:
+def _digest(model: ModelFile, context: int, languages: frozenset[str], *others: Any) -> str:
     """Of everything that makes this backend answer as it does; a file without a digest counts by size and time."""
     about = model.path.stat() if model.sha256 is None and model.path.exists() else None
     facts = [
@@ -204,6 +270,6 @@ def _digest(model: ModelFile, context: int, languages: frozenset[str], system_pr
         model.sha256 or ([about.st_size, about.st_mtime_ns] if about is not None else None),
         context,
         sorted(languages),
-        system_prompt,
+        *others,
     ]
     return hashlib.sha256(orjson.dumps(facts)).hexdigest()

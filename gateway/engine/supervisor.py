@@ -56,6 +56,10 @@ class Unread(Exception):
     """So much of an answer was waiting for its reader that the worker was told to stop."""
 
 
+Said = Frame | list[Any]
+"""What a worker says of a request: steps `[request, choice, delta, finish, logprobs, confidence]`, at last a frame."""
+
+
 def _nobody() -> None:
     """Told when an exchange ends that nobody waits for."""
 
@@ -68,20 +72,20 @@ class Exchange:
         self._most = most
         self.ended = False
         self._tell_ended = ended
-        self._frames: deque[Frame] = deque()
+        self._frames: deque[Said] = deque()
         self._size = 0
         self._arrived = anyio.Event()
         self._lost = False
         self._overflowed = False
 
-    def put(self, frame: Frame, size: int) -> bool:
-        """Keep a frame of `size` bytes; False when that is too much and nothing is kept any more."""
+    def put(self, said: Said, size: int) -> bool:
+        """Keep something of `size` bytes; False when that is too much and nothing is kept any more."""
         self._size += size
         if self._size > self._most:
             self._overflowed = True
             self._frames.clear()
         else:
-            self._frames.append(frame)
+            self._frames.append(said)
         self._arrived.set()
         return not self._overflowed
 
@@ -94,8 +98,8 @@ class Exchange:
         self._lost = True
         self._arrived.set()
 
-    async def frames(self) -> list[Frame]:
-        """All frames that have come since the last call, at least one. Only the last one is no `step`.
+    async def frames(self) -> list[Said]:
+        """All that has come since the last call, at least one thing. Only the last one may be a frame, the end.
 
         Raises WorkerLost or Unread.
         """
@@ -141,6 +145,8 @@ class Supervisor:
         self._refusal: str | None = None
         """Why the worker will never load: wrong digest, no GGUF, no library."""
         self.status = Status(State.STARTING)
+        self.loaded: Mapping[str, Any] = {}
+        """What the worker said of itself when it had loaded."""
         self.restarts = 0
         self.cancelled = 0
         """Requests whose end by cancelling the worker has confirmed."""
@@ -240,30 +246,35 @@ class Supervisor:
                     self._take(frame, size)
             except (BlockingIOError, InterruptedError):
                 continue
-            except (OSError, BrokenFrame):
+            except (OSError, BrokenFrame, LookupError, TypeError, ZeroDivisionError):
                 return  # a worker that cannot be understood is as good as dead
 
     def _take(self, frame: Frame, size: int) -> None:
-        if "failed" in frame:
+        if "steps" in frame:
+            steps = frame["steps"]
+            for step in steps:
+                self._hand_on(step[0], step, size // len(steps))
+        elif "failed" in frame:
             self._refusal = str(frame["failed"])
-            return
-        if "ready" in frame:
-            self._set(State.READY)
-            return
-        if "alive" in frame:
-            return
-        if not isinstance(number := frame.get("id"), int):
+        elif "ready" in frame:
+            self.loaded = frame["ready"]
+            self._set(State.READY, "; ".join(self.loaded.get("notes", ())))
+        elif "alive" not in frame:
+            self.cancelled += "cancelled" in frame
+            if "usage" in frame:
+                self._failures = 0
+            self._hand_on(frame.get("id"), frame, size)
+
+    def _hand_on(self, number: Any, said: Said, size: int) -> None:
+        if not isinstance(number, int):
             raise BrokenFrame("it belongs to no request")
-        self.cancelled += "cancelled" in frame
         exchange = self._exchanges.get(number)
         if exchange is None:
             return
-        if "usage" in frame:
-            self._failures = 0
-        kept = exchange.put(frame, size)
+        kept = exchange.put(said, size)
         if not kept:
             self.close(exchange)
-        if not kept or "step" not in frame:
+        if not kept or isinstance(said, dict):
             exchange.end()
 
     def _lose_all(self) -> None:

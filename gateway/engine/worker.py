@@ -1,25 +1,29 @@
-"""The engine's side of the frames: loads the model, answers one request after the other, stops when told.
+"""The engine's side of the frames: loads the model, prepares requests, and runs the scheduler.
 
-Two threads: `handle` is called by whoever reads frames and only notes things down; `run` does all the computing.
+Three threads: `handle` is called by whoever reads frames and only notes things down; `prepare` turns requests into
+tokens, which takes milliseconds for long prompts; `run` does all the computing.
 """
 
 from __future__ import annotations
 
 import queue
-import secrets
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gateway.core.errors import BadRequest, ConfigurationError, ContextTooLong, GatewayError, Unsupported
-from gateway.engine.ask import Ask
 from gateway.engine.digest import known_sha256_of
 from gateway.engine.frames import Frame
+from gateway.engine.machine import available_bytes
 
 if TYPE_CHECKING:
-    from gateway.engine.llama import Llama
-    from gateway.engine.template import ChatTemplate
+    from gateway.engine.context import Context
+    from gateway.engine.job import Job
+    from gateway.engine.model import Model
+    from gateway.engine.prompts import Prompts
+    from gateway.engine.rows import Step
+    from gateway.engine.scheduler import Scheduler
 
 Send = Callable[[Mapping[str, Any]], None]
 
@@ -30,72 +34,100 @@ KINDS: Mapping[str, type[GatewayError]] = {
 }
 """How errors about a request travel in a frame; everything else travels as `fault`."""
 
+IDLE_S = 0.5
+"""How often an idle engine looks whether it should forget."""
+
 
 class Worker:
     def __init__(self, send: Send) -> None:
         self._send = send
-        self._frames: queue.SimpleQueue[Frame | None] = queue.SimpleQueue()
+        self._requests: queue.SimpleQueue[Frame | None] = queue.SimpleQueue()
+        self._load_frame: queue.SimpleQueue[Frame | None] = queue.SimpleQueue()
+        self._awake = threading.Event()
         self._lock = threading.Lock()
-        self._cancelled: set[int] = set()
-        self._current: int | None = None
-        self._llama: Llama | None = None
-        self._template: ChatTemplate | None = None
-        self._answer_limit = 0
         self._stopped = False
+        self._scheduler: Scheduler | None = None
+        self._notes: list[str] = []
+        """What the operator should know of the loading."""
 
     # Called by the reader
 
     def handle(self, frame: Frame) -> None:
-        if frame["op"] == "cancel":
-            self._cancel(frame["id"])
+        op = frame["op"]
+        if op == "load":
+            self._load_frame.put(frame)
+        elif op == "cancel":
+            scheduler = self._scheduler
+            if scheduler is not None:
+                scheduler.cancel(frame["id"])
         else:
-            self._frames.put(frame)
+            self._requests.put(frame)
 
     def stop(self) -> None:
         """Leave `run` soon, whatever it is doing."""
         with self._lock:
             self._stopped = True
-            if self._llama is not None:
-                self._llama.abort()
-        self._frames.put(None)
-
-    def _cancel(self, request: int) -> None:
-        with self._lock:
-            self._cancelled.add(request)
-            if self._current == request and self._llama is not None:
-                self._llama.abort()
+            if self._scheduler is not None:
+                self._scheduler.stop()
+        self._load_frame.put(None)
+        self._requests.put(None)
+        self._awake.set()
 
     # The computing thread
 
     def run(self) -> None:
+        frame = self._load_frame.get()
+        if frame is None:
+            return
+        loaded = self._load(frame)
+        if loaded is None:
+            return
+        model, context, scheduler, prompts = loaded
+        preparing = threading.Thread(
+            target=self._prepare, args=(prompts, scheduler), name="engine-prompts", daemon=True
+        )
+        preparing.start()
+        self._send({"ready": {"parallel": context.n_sequences, "tools": prompts.tools, "notes": self._notes}})
         try:
-            while not self._stopped and (frame := self._frames.get()) is not None:
-                if frame["op"] == "load":
-                    if not self._load(frame):
-                        return
-                elif frame["op"] == "count":
-                    self._count(frame)
-                else:
-                    self._serve(frame)
+            self._compute(scheduler, frame.get("keep_s"))
         finally:
-            if self._llama is not None:
-                self._llama.close()
+            self._requests.put(None)
+            preparing.join()
+            scheduler.close()
+            context.close()
+            model.close()
 
-    def _load(self, frame: Frame) -> bool:
+    def _compute(self, scheduler: Scheduler, keep_s: float | None) -> None:
+        idle_s = 0.0
+        while not self._stopped:
+            if not scheduler.idle:
+                idle_s = 0.0
+                scheduler.step()
+                continue
+            if self._awake.wait(IDLE_S):
+                self._awake.clear()
+                continue
+            idle_s += IDLE_S
+            if keep_s is not None and idle_s >= keep_s and scheduler.keeps:
+                scheduler.forget()
+
+    def _load(self, frame: Frame) -> tuple[Model, Context, Scheduler, Prompts] | None:
         try:
-            self._open(frame)
+            loaded = self._open(frame)
         except ConfigurationError as error:
             self._send({"failed": str(error)})
-            return False
+            return None
         except (ImportError, OSError, RuntimeError) as error:
             # A library that is missing or built for another machine; names of files, no text of a request.
             self._send({"failed": f"llama-cpp-python cannot be loaded ({type(error).__name__}): {error}"})
-            return False
-        assert self._llama is not None
-        self._send({"ready": {"context": self._llama.n_context}})
-        return True
+            return None
+        with self._lock:
+            self._scheduler = loaded[2]
+            if self._stopped:
+                self._scheduler.stop()
+        return loaded
 
-    def _open(self, frame: Frame) -> None:
+    def _open(self, frame: Frame) -> tuple[Model, Context, Scheduler, Prompts]:
         path = Path(frame["path"])
         if not path.is_file():
             raise ConfigurationError(f"no model file {str(path)!r}; fetch it with `gateway models pull`")
@@ -103,88 +135,95 @@ class Worker:
             raise ConfigurationError(
                 f"model file {path.name!r} has sha256 {actual}, expected {frame['sha256']}: it was changed or damaged"
             )
-        from gateway.engine.llama import Llama
-        from gateway.engine.template import ChatTemplate
+        from gateway.engine.adapters import AdapterFile
+        from gateway.engine.context import Context
+        from gateway.engine.encode import encoded
+        from gateway.engine.model import Model
+        from gateway.engine.prompts import Prompts
+        from gateway.engine.scheduler import Scheduler
 
-        llama = Llama(path, context=frame["context"], threads=frame["threads"], stopped=lambda: self._stopped)
-        with self._lock:
-            self._llama = llama
-        self._answer_limit = frame.get("max_tokens") or llama.n_context
-        self._template = ChatTemplate(llama.template, bos=llama.bos, eos=llama.eos, control_texts=llama.control_texts())
-
-    def _serve(self, frame: Frame) -> None:
-        request = frame["id"]
+        path = encoded(
+            path, frame["sha256"], frame["encode"], frame["threads"], self._notes.append, stopped=lambda: self._stopped
+        )
+        adapters = [AdapterFile.from_frame(adapter) for adapter in frame["adapters"]]
+        model = Model(path, stopped=lambda: self._stopped, adapters=adapters)
         try:
-            if self._begin(request):
-                self._answer(request, frame)
-        except GatewayError as error:
-            kind = next((name for name, known in KINDS.items() if isinstance(error, known)), "fault")
-            self._send({"id": request, "error": kind, "message": str(error), "param": error.param})
-        except Exception as error:  # noqa: BLE001 - one request's fault must not end the others; only its class is told
-            if not self._is_cancelled(request):
-                self._send({"id": request, "error": "fault", "message": type(error).__name__, "param": None})
-        finally:
-            cancelled = self._end(request)
-        if cancelled:
-            self._send({"id": request, "cancelled": True})
-
-    def _begin(self, request: int) -> bool:
-        with self._lock:
-            self._current = request
-            if self._llama is not None and not self._stopped:
-                self._llama.resume()
-            return request not in self._cancelled
-
-    def _end(self, request: int) -> bool:
-        with self._lock:
-            self._current = None
-            cancelled = request in self._cancelled
-            # Cancels of requests that ended long ago would pile up: ids only grow.
-            self._cancelled = {later for later in self._cancelled if later > request}
-            return cancelled
-
-    def _is_cancelled(self, request: int) -> bool:
-        return self._stopped or request in self._cancelled
-
-    def _tokens(self, frame: Frame) -> list[int]:
-        assert self._llama is not None
-        assert self._template is not None
-        return self._llama.tokens(self._template.render(frame["messages"]))
-
-    def _count(self, frame: Frame) -> None:
-        try:
-            self._send({"id": frame["id"], "count": len(self._tokens(frame))})
-        except BadRequest as error:
-            self._send({"id": frame["id"], "error": "bad_request", "message": str(error), "param": error.param})
-
-    def _answer(self, request: int, frame: Frame) -> None:
-        from gateway.engine.answer import answer
-        from gateway.engine.grammar import to_grammar
-
-        llama = self._llama
-        assert llama is not None
-        ask = Ask(**{**frame["ask"], "stop": tuple(frame["ask"]["stop"]), "logit_bias": _pairs(frame)})
-        grammar = to_grammar(ask.schema) if ask.schema is not None else None
-        prompt = self._tokens(frame)
-        if len(prompt) >= llama.n_context:
-            raise ContextTooLong(
-                f"the prompt has {len(prompt)} tokens; the local model holds {llama.n_context} and needs one to answer"
+            context = Context(
+                model,
+                tokens=frame["context"],
+                sequences=_parallel(frame["parallel"], model.cell_bytes * frame["context"]),
+                threads=frame["threads"],
             )
-        seed = ask.seed if ask.seed is not None else secrets.randbits(32)
-        made = tokens = 0
-        for choice in range(ask.n):
-            # A seed promises the same answer again, and a prompt computed in other pieces rounds differently.
-            llama.prompt(prompt, reuse=ask.seed is None or choice > 0)
-            steps = answer(llama, ask, prompt, seed=seed + choice, grammar=grammar, default_limit=self._answer_limit)
-            for step in steps:
-                if self._is_cancelled(request):
-                    return
-                entries = step.logprobs if ask.logprobs else None
-                self._send({"id": request, "step": [choice, step.text, step.finish, entries]})
-                tokens = step.tokens
-            made += tokens
-        self._send({"id": request, "usage": [len(prompt), made]})
+        except BaseException:
+            model.close()
+            raise
+        shift = frame["context_overflow"] == "shift"
+        if shift and not context.can_shift:
+            context.close()
+            model.close()
+            raise ConfigurationError(
+                "local.context_overflow is shift, but this model's memory cannot shift: set it to error"
+            )
+        prompts = Prompts(
+            model,
+            n_context=context.n_context,
+            shift=shift,
+            limit=frame["max_tokens"],
+            system_prompt=frame["system_prompt"],
+        )
+        scheduler = Scheduler(
+            model,
+            context,
+            steps=self._tell_steps,
+            ended=self._tell_ended,
+            failed=self._tell_failed,
+            dropped=lambda number: self._send({"id": number, "cancelled": True}),
+            shift=shift,
+        )
+        return model, context, scheduler, prompts
+
+    # The preparing thread
+
+    def _prepare(self, prompts: Prompts, scheduler: Scheduler) -> None:
+        while not self._stopped and (frame := self._requests.get()) is not None:
+            number = frame["id"]
+            try:
+                if frame["op"] == "count":
+                    self._send({"id": number, "count": prompts.count(frame["messages"])})
+                    continue
+                scheduler.add(prompts.job(frame))
+                self._awake.set()
+            except Exception as error:  # noqa: BLE001 - one request's fault must not end the others
+                self._tell_error(number, error)
+
+    # What is told
+
+    def _tell_steps(self, steps: Sequence[Step]) -> None:
+        self._send({"steps": [tuple(step) for step in steps]})  # orjson takes no named tuples
+
+    def _tell_ended(self, job: Job) -> None:
+        facts = {"cached": job.cached, "dropped": job.dropped}
+        self._send({"id": job.number, "usage": [len(job.prompt), job.made], "facts": facts})
+
+    def _tell_failed(self, job: Job, error: Exception) -> None:
+        self._tell_error(job.number, error)
+
+    def _tell_error(self, number: int, error: Exception) -> None:
+        if isinstance(error, GatewayError):
+            kind = next((name for name, known in KINDS.items() if isinstance(error, known)), "fault")
+            self._send({"id": number, "error": kind, "message": str(error), "param": error.param})
+        else:  # only its class is told
+            self._send({"id": number, "error": "fault", "message": type(error).__name__, "param": None})
 
 
-def _pairs(frame: Frame) -> tuple[tuple[int, float], ...]:
-    return tuple((token, bias) for token, bias in frame["ask"]["logit_bias"])
+MOST_PARALLEL = 8
+"""Answers at once where nobody sets a number: a processor gains little beyond."""
+
+
+def _parallel(asked: int | None, bytes_each: int) -> int:
+    """How many answers at once: as asked, else so many that their cells take a quarter of the memory at most."""
+    if asked is not None:
+        return asked
+    available = available_bytes()
+    fitting = MOST_PARALLEL if available is None else available // 4 // max(1, bytes_each)
+    return max(1, min(MOST_PARALLEL, fitting))

@@ -11,6 +11,7 @@ import anyio
 import pytest
 
 from gateway.core.errors import BadRequest, ContextTooLong, GatewayError, QueueFull, Unsupported
+from gateway.engine.catalogue import ModelFile
 from gateway.engine.local import LocalEngine
 from gateway.engine.supervisor import State
 
@@ -166,19 +167,19 @@ async def test_a_full_context_ends_the_answer_with_length(engine: LocalEngine, t
 @pytest.mark.parametrize(
     ("body", "error", "param"),
     [
-        pytest.param({"tools": [{"type": "function"}]}, Unsupported, "tools", id="tools"),
+        pytest.param({"tools": [{"type": "function"}]}, BadRequest, "tools[0].function", id="tools"),
         pytest.param({"temperature": 3}, BadRequest, "temperature", id="temperature"),
         pytest.param({"logit_bias": {"99999999": 1}}, BadRequest, "logit_bias", id="token beyond the vocabulary"),
         pytest.param(
             {
                 "response_format": {
                     "type": "json_schema",
-                    "json_schema": {"schema": {"type": "string", "pattern": "a+"}},
+                    "json_schema": {"schema": {"type": "number", "multipleOf": 7}},
                 }
             },
             Unsupported,
             "response_format",
-            id="pattern",
+            id="a schema that cannot be enforced",
         ),
     ],
 )
@@ -208,7 +209,13 @@ async def test_leaving_before_the_first_token_stops_the_prompt(engine: LocalEngi
     assert engine.waiting == 0
 
 
-async def test_requests_wait_their_turn_and_beyond_the_queue_are_refused(engine: LocalEngine, tools: Any) -> None:
+async def test_requests_wait_their_turn_and_beyond_the_queue_are_refused(model: ModelFile, tools: Any) -> None:
+    async with tools.running(LocalEngine(model, context=512, threads=1, queue=3, parallel=1)) as engine:
+        await tools.say(engine, "Hi", max_tokens=1)
+        await _overfill(engine, tools)
+
+
+async def _overfill(engine: LocalEngine, tools: Any) -> None:
     answers = []
 
     async def ask() -> None:

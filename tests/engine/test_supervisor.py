@@ -192,8 +192,7 @@ async def test_a_worker_that_keeps_dying_rests_and_is_tried_again() -> None:
 
 
 async def test_a_child_that_hangs_is_ended_and_replaced(model: ModelFile, tools: Any) -> None:
-    load = {"path": str(model.path), "sha256": model.sha256, "context": 512, "threads": 1}
-    supervisor = Supervisor(load, ProcessHost, silence_s=5.0)
+    supervisor = Supervisor(LocalEngine(model, context=512).load_frame, ProcessHost, silence_s=5.0)
     async with anyio.create_task_group() as tasks:
         await tasks.start(supervisor.run)
         await supervisor.ready(60)
@@ -208,8 +207,7 @@ async def test_a_child_that_hangs_is_ended_and_replaced(model: ModelFile, tools:
 
 
 async def test_a_child_with_nothing_to_do_is_left_alone(model: ModelFile) -> None:
-    load = {"path": str(model.path), "sha256": model.sha256, "context": 512, "threads": 1}
-    supervisor = Supervisor(load, ProcessHost, silence_s=5.0)
+    supervisor = Supervisor(LocalEngine(model, context=512).load_frame, ProcessHost, silence_s=5.0)
     async with anyio.create_task_group() as tasks:
         await tasks.start(supervisor.run)
         await supervisor.ready(60)
@@ -250,7 +248,9 @@ async def test_a_request_that_kills_every_worker_is_given_up_after_the_second(mo
 
 NONSENSE = {
     "no JSON": b"\x00\x00\x00\x02{]",
-    "of no request": encode({"step": [0, "x", None, None]}),
+    "of no request": encode({"usage": [1, 1]}),
+    "a step of nothing": encode({"steps": [[]]}),
+    "steps that are none": encode({"steps": 3}),
     "of no request there can be": encode({"id": [1], "usage": [1, 1]}),
 }
 
@@ -287,7 +287,8 @@ def _well_behaved(frame: dict[str, Any]) -> list[dict[str, Any]]:
     if frame["op"] == "cancel":
         return []
     number = frame["id"]
-    return [{"id": number, "step": [0, "well", "stop", None]}, {"id": number, "usage": [1, 1]}]
+    step = [number, 0, {"content": "well"}, "stop", None, []]
+    return [{"steps": [step]}, {"id": number, "usage": [1, 1], "facts": {"cached": 0, "dropped": 0}}]
 
 
 async def test_a_fault_in_the_worker_is_told_by_class_alone(model: ModelFile, tools: Any) -> None:
@@ -312,8 +313,8 @@ def _talkative(frame: dict[str, Any]) -> list[dict[str, Any]]:
     if frame["op"] == "cancel":
         return []
     count = 2000 if frame["messages"][-1]["content"] == "much" else 2
-    steps = [{"id": frame["id"], "step": [0, "a" * 1000, None, None]} for _ in range(count)]
-    return [*steps, {"id": frame["id"], "usage": [1, count]}]
+    steps = [{"steps": [[frame["id"], 0, {"content": "a" * 1000}, None, None, []]]} for _ in range(count)]
+    return [*steps, {"id": frame["id"], "usage": [1, count], "facts": {"cached": 0, "dropped": 0}}]
 
 
 @pytest.mark.parametrize("unread_bytes", [4_000_000, 1_000_000], ids=["kept for it", "too much to keep"])

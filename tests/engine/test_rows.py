@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gateway.engine.answer import LOOP_PERIOD, LOOP_TOKENS, loops
+from gateway.engine.rows import LOOP_PERIOD, LOOP_TOKENS, loops
 from gateway.engine.catalogue import ModelFile
 from gateway.engine.local import LocalEngine
 
