@@ -31,7 +31,7 @@ def run(args: argparse.Namespace) -> int:
     from gateway.setup.screen import Screen
 
     model = _model(args)
-    counts = _counts(args.threads) if args.threads else thread_counts(physical_cores())
+    counts = _counts(args.threads) if args.threads is not None else thread_counts(physical_cores())
     as_json = args.json or not sys.stdout.isatty()
     report = Screen(sys.stderr).report
     report(f"{model.id}: {str(model.path)!r}")
@@ -44,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
             _print_rows(way)
     choice = chosen(ways)
     # What was looked at in part only says nothing about the rest.
-    kept = None if args.threads or args.quick else keep_threads(model, choice.best.threads)
+    kept = None if args.threads is not None or args.quick else keep_threads(model, choice.best.threads)
     if as_json:
         print(json.dumps({"choice": configuration(ways, choice), "kept": kept and str(kept)}))
     else:
