@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -97,8 +98,9 @@ def _problem(head: Head, architecture: str, size: int) -> str | None:
         return "it is an adapter of another kind than LoRA"
     if values.get("general.architecture") != architecture:
         return f"it was made for a model of another architecture than {architecture!r}"
-    if head.kinds.get("adapter.lora.alpha", FLOAT32) != FLOAT32:
-        return "its adapter.lora.alpha is no 32-bit fraction"
+    alpha = values.get("adapter.lora.alpha", 1.0)
+    if head.kinds.get("adapter.lora.alpha", FLOAT32) != FLOAT32 or not math.isfinite(alpha):
+        return "its adapter.lora.alpha is no 32-bit number"
     if "adapter.alora.invocation_tokens" in values:
         return "it is an activated LoRA, which wants to be switched on in the middle of a prompt"
     if not head.tensors:

@@ -62,9 +62,9 @@ def request(text: str | list[Any], **body: Any) -> Request:
     return Request("r1", Principal(), "local", {"messages": messages, **body})
 
 
-async def say(engine: LocalEngine, text: str | list[Any], **body: Any) -> Said:
+async def say(engine: LocalEngine, text: str | list[Any], *, decision: Decision = DECISION, **body: Any) -> Said:
     said = Said()
-    async with aclosing(engine.stream(request(text, **body), DECISION)) as answer:
+    async with aclosing(engine.stream(request(text, **body), decision)) as answer:
         async for pieces in answer:
             for chunk in pieces:
                 assert said.usage is None, "usage comes last"

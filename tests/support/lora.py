@@ -37,16 +37,22 @@ def write_lora(path: Path, *, seed: int = 1, strength: float = 0.2, layers: int 
     return write_gguf(path, {**VALUES, **given}, tensors)
 
 
-def write_gguf(path: Path, values: Mapping[str, Any], tensors: Mapping[str, Any] | None = None, kind: int = 0) -> Path:
-    """GGUF version 3 with 32-bit tensors. A value of None is left out."""
-    told = {name: value for name, value in values.items() if value is not None}
+def write_gguf(
+    path: Path,
+    values: Mapping[str, Any],
+    tensors: Mapping[str, Any] | None = None,
+    *,
+    kind: int = 0,
+    shape: tuple[int, ...] | None = None,
+) -> Path:
+    """GGUF version 3 with 32-bit tensors. `kind` and `shape` are what it claims of them, true or not."""
     arrays = {name: np.ascontiguousarray(array, "<f4") for name, array in (tensors or {}).items()}
-    head = b"GGUF" + struct.pack("<IQQ", 3, len(arrays), len(told))
-    head += b"".join(_text(name) + _value(value) for name, value in told.items())
+    head = b"GGUF" + struct.pack("<IQQ", 3, len(arrays), len(values))
+    head += b"".join(_text(name) + _value(value) for name, value in values.items())
     at = 0
     for name, array in arrays.items():
-        shape = array.shape[::-1]  # ggml counts dimensions from the innermost
-        head += _text(name) + struct.pack(f"<I{len(shape)}QIQ", len(shape), *shape, kind, at)
+        claimed = shape or array.shape[::-1]  # ggml counts dimensions from the innermost
+        head += _text(name) + struct.pack(f"<I{len(claimed)}QIQ", len(claimed), *claimed, kind, at)
         at += _aligned(array.nbytes)
     path.write_bytes(_padded(head) + b"".join(_padded(array.tobytes()) for array in arrays.values()))
     return path
