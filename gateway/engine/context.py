@@ -98,11 +98,10 @@ class Context:
         """Compute with this adapter from now on; None = with the bare model. Raises KeyError."""
         if name == self._adapter:
             return
-        adapter, scale = (None, 0.0) if name is None else self._model.adapter(name)
-        count = 0 if name is None else 1
-        adapters = (lib.llama_adapter_lora_p_ctypes * max(1, count))(*([adapter] if count else []))
-        scales = (ctypes.c_float * max(1, count))(*([scale] if count else []))
-        if lib.llama_set_adapters_lora(self.pointer, adapters, count, scales) != 0:
+        adapters, scales = (lib.llama_adapter_lora_p_ctypes * 1)(), (ctypes.c_float * 1)()
+        if name is not None:
+            adapters[0], scales[0] = self._model.adapter(name)
+        if lib.llama_set_adapters_lora(self.pointer, adapters, int(name is not None), scales) != 0:
             raise EngineFault("the adapter could not be set")
         self._adapter = name
 

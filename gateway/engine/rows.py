@@ -74,7 +74,7 @@ class Row:
         self.made += 1
         self.todo = (token,)
         sure = confidence(logits, token)
-        self._confidence.append(tuple(sure))
+        self._confidence.append((sure.logprob, sure.entropy, sure.margin))
         if model.is_end(token):
             return self._end("stop")
         entry = logprobs(model, logits, token, ask.top_logprobs, sure) if ask.logprobs else None

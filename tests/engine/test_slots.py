@@ -21,7 +21,7 @@ def serve(slots: Slots, wish: Wish, *, release: bool = True) -> Plan:
     plan = slots.plan(wish)
     assert plan is not None
     slots.take(plan, wish, plan.shared)
-    plan.slot.extend(list(wish.prompt[plan.shared :]) + [7, 8])
+    plan.slot.extend([*wish.prompt[plan.shared :], 7, 8])
     if release:
         slots.release(plan.slot)
     return plan
