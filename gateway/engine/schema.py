@@ -1,163 +1,196 @@
-"""A client's JSON schema in the plain form that can be turned into a grammar, or a refusal that names the keyword.
+"""A client's JSON schema in the plain form that can be turned into a grammar, or a refusal that names the place.
 
-The converter (llama.cpp's, in Python) passes over keywords that it does not know, so an answer could break the schema
-unseen; it can be asked to write gigabytes; and it takes two definitions whose paths end alike for one. So a
-schema is rebuilt here from known keywords alone, within limits, with definitions renamed.
+What a grammar cannot hold to is refused, never passed over: an answer that breaks the schema unseen would be worse. A
+schema is rebuilt from known keywords alone, within limits; see `plain.py` for what comes out.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import unquote
 
 from gateway.core.errors import Unsupported
+from gateway.engine.kinds import KEYWORDS, READERS, Cannot, full_list, mapping
+from gateway.engine.plain import Endless, Plain, Whole, is_kind, overlapping
+from gateway.engine.string_formats import FORMATS
 
 JSON_OBJECT: Mapping[str, Any] = {"type": "object"}
 
 _NOTES = frozenset(
-    {"title", "description", "default", "examples", "deprecated", "readOnly", "writeOnly", "discriminator"}
-    | {"$schema", "$id", "$comment", "$defs", "definitions", "format"}
+    {"title", "description", "default", "example", "examples", "deprecated", "readOnly", "writeOnly", "discriminator"}
+    | {"$schema", "$id", "$anchor", "$comment", "$defs", "definitions", "externalDocs", "xml", "enumNames"}
+    | {"contentMediaType", "contentEncoding", "contentSchema"}
 )
-"""Keywords that constrain nothing here. `format` is a note by the standard; the known ones are kept all the same."""
-_FORMATS = frozenset({"uuid", "date", "time", "date-time"})
-_SHAPE = frozenset({"type", "enum", "const", "anyOf", "oneOf", "allOf", "$ref"})
-_PER_TYPE = {
-    "object": frozenset({"properties", "required", "additionalProperties"}),
-    "array": frozenset({"items", "minItems", "maxItems"}),
-    "string": frozenset({"minLength", "maxLength"}),
-    "number": frozenset[str](),
-    "integer": frozenset[str](),
-    "boolean": frozenset[str](),
-    "null": frozenset[str](),
-}
-_MOST = {"minItems": 100, "maxItems": 100, "minLength": 512, "maxLength": 512}
-_DEPTH = 24
-_NODES = 2000
+"""Keywords that constrain nothing. `format` is one too by the standard; the known formats are kept all the same."""
+_SHAPES = ("$ref", "const", "enum", "anyOf", "oneOf", "allOf")
+_KNOWN = _NOTES | {"type", "nullable", *_SHAPES} | frozenset[str]().union(*KEYWORDS.values())
+
+_DEPTH = 32
+_NODES = 3000
 
 
-def plain_schema(schema: Any) -> dict[str, Any]:
-    """The same schema in plain form. Raises Unsupported with param response_format."""
+def plain_schema(
+    schema: Any, *, param: str = "response_format", path: str = "response_format.json_schema.schema"
+) -> dict[str, Any]:
+    """The same schema in plain form. Raises Unsupported, with `param` and a message that begins with the place.
+
+    `path` is how the client would name the schema itself.
+    """
     try:
-        return _Plain(schema).whole()
-    except (AttributeError, KeyError, TypeError, ValueError) as error:  # a keyword's value of the wrong kind
-        raise _unsupported("it is not a valid schema") from error
+        return _Plain(schema, path).whole()
+    except Cannot as error:
+        raise Unsupported(str(error), param=param) from None
+    except RecursionError:
+        raise Unsupported(f"{path}: it is too deep", param=param) from None
 
 
 class _Plain:
-    def __init__(self, schema: Any) -> None:
-        if not isinstance(schema, Mapping):
-            raise _unsupported("the schema is not an object")
+    def __init__(self, schema: Any, path: str) -> None:
         self._schema = schema
+        self._path = path
         self._nodes = 0
         self._names: dict[str, str] = {}
-        for place in ("$defs", "definitions"):
-            for name in schema.get(place) or ():
-                self._names[f"#/{place}/{name}"] = f"gateway-definition-{len(self._names)}"
+        self._paths: dict[str, str] = {"": path}
+        self._waiting: list[tuple[str, Any]] = []
+        self._exclusive: list[tuple[str, list[Plain]]] = []
 
     def whole(self) -> dict[str, Any]:
-        plain = self._visit(self._schema, 0)
-        definitions = {}
-        for place in ("$defs", "definitions"):
-            for name, definition in (self._schema.get(place) or {}).items():
-                definitions[self._names[f"#/{place}/{name}"]] = self._visit(definition, 1)
-        return {**plain, "$defs": definitions} if definitions else plain
-
-    def _visit(self, schema: Any, depth: int) -> dict[str, Any]:
-        self._nodes += 1
-        if schema is True or schema == {}:
-            return {"anyOf": [{"type": kind} for kind in _PER_TYPE if kind != "integer"]}
-        if not isinstance(schema, Mapping):
-            raise _unsupported("a part of the schema is not an object")
-        if depth > _DEPTH or self._nodes > _NODES:
-            raise _unsupported(f"the schema is deeper than {_DEPTH} or larger than {_NODES} parts")
-        self._check(schema)
-        if "$ref" in schema:
-            return {"$ref": self._ref(schema["$ref"])}
-        if "const" in schema:
-            return {"const": schema["const"]}
-        if "enum" in schema:
-            return {"enum": _full_list(schema["enum"], "enum")}
-        for union in ("anyOf", "oneOf"):
-            if union in schema:
-                return {"anyOf": [self._visit(part, depth + 1) for part in _full_list(schema[union], union)]}
-        if "allOf" in schema:
-            return self._visit(_full_list(schema["allOf"], "allOf")[0], depth + 1)
-        return self._typed(schema, depth)
-
-    def _check(self, schema: Mapping[str, Any]) -> None:
-        allowed = _SHAPE | _NOTES | frozenset[str]().union(*_PER_TYPE.values())
-        strange = sorted(set(schema) - allowed)
-        if strange:
-            raise _unsupported(f"the schema keyword {strange[0]!r} cannot be enforced")
-        shapes = [name for name in ("$ref", "const", "enum", "anyOf", "oneOf", "allOf") if name in schema]
-        beside = set(schema) - _NOTES - {"type"} - set(shapes)
-        if len(shapes) > 1 or (shapes and beside) or len(schema.get("allOf", [0])) != 1:
-            raise _unsupported("the schema combines constraints that cannot be enforced together")
-
-    def _ref(self, ref: Any) -> str:
-        if not isinstance(ref, str) or ref not in self._names:
-            raise _unsupported("a $ref that does not name an entry of the schema's own $defs")
-        return f"#/$defs/{self._names[ref]}"
-
-    def _typed(self, schema: Mapping[str, Any], depth: int) -> dict[str, Any]:
-        kind = schema.get("type")
-        if isinstance(kind, list):
-            return {"anyOf": [self._visit(_narrowed(schema, one), depth + 1) for one in _full_list(kind, "type")]}
-        if kind is None:
-            kind = next((name for name, words in _PER_TYPE.items() if words & set(schema)), None)
-            if kind is None:
-                return self._visit({}, depth)
-        if not isinstance(kind, str) or kind not in _PER_TYPE:
-            raise _unsupported("a schema type that JSON does not have")
-        plain = {"type": kind} | {word: schema[word] for word in _PER_TYPE[kind] if word in schema}
-        if kind == "string" and schema.get("format") in _FORMATS:
-            return {"type": "string", "format": schema["format"]}
-        _within_limits(plain)
-        if kind == "object":
-            self._object(plain, depth)
-        if kind == "array" and "items" in plain:
-            plain["items"] = self._visit(plain["items"], depth + 1)
-        elif kind == "array" and len(plain) > 1:
-            plain["items"] = self._visit({}, depth + 1)
+        plain = self._visit(self._schema, self._path, 0)
+        definitions: dict[str, Any] = {}
+        while self._waiting:
+            name, target = self._waiting.pop()
+            definitions[name] = self._visit(target, self._paths[name], 0)
+        plain = {**plain, "$defs": definitions} if definitions else plain
+        whole = Whole(plain)
+        try:
+            whole.check()
+        except Endless as error:
+            raise Cannot(self._paths[str(error)], "it goes round in circles") from None
+        for path, parts in self._exclusive:
+            if overlapping(whole, parts):
+                raise Cannot(path, "an answer might match two of the alternatives; anyOf allows that")
         return plain
 
-    def _object(self, plain: dict[str, Any], depth: int) -> None:
-        properties = plain.get("properties") or {}
-        if not isinstance(properties, Mapping):
-            raise _unsupported("properties is not an object")
-        missing = [name for name in plain.get("required") or () if name not in properties]
-        if missing:
-            raise _unsupported("required names a property that properties does not describe")
-        extra = plain.pop("additionalProperties", None)
-        if properties:
-            plain["properties"] = {name: self._visit(part, depth + 1) for name, part in properties.items()}
-            # Leaving undescribed properties out is allowed by every schema, so nothing else need be said.
-        elif isinstance(extra, Mapping) and extra:
-            plain["additionalProperties"] = self._visit(extra, depth + 1)
-        elif extra is False:
-            plain["additionalProperties"] = False
+    def _visit(self, schema: Any, path: str, depth: int) -> dict[str, Any]:
+        self._nodes += 1
+        if depth > _DEPTH or self._nodes > _NODES:
+            raise Cannot(path, f"the schema is deeper than {_DEPTH} or larger than {_NODES} parts")
+        if schema is True:
+            return {}
+        if not isinstance(schema, Mapping):
+            raise Cannot(path, "it allows nothing" if schema is False else "it is not a schema")
+        for word in schema:
+            if word not in _KNOWN and not str(word).startswith("x-"):
+                raise Cannot(f"{path}.{word}", "the keyword cannot be enforced")
+        if "nullable" in schema:
+            inner = self._visit({word: part for word, part in schema.items() if word != "nullable"}, path, depth + 1)
+            return {"anyOf": [inner, {"type": "null"}]} if schema["nullable"] is True else inner
+        return self._shaped(schema, path, depth)
+
+    def _shaped(self, schema: Mapping[str, Any], path: str, depth: int) -> dict[str, Any]:
+        shape = next((name for name in _SHAPES if name in schema), None)
+        if shape is None:
+            return self._typed(schema, path, depth)
+        if shape == "allOf" or (shape == "$ref" and "allOf" in schema):
+            return self._visit(self._merged(schema, path), path, depth + 1)
+        for word in schema:
+            if word not in _NOTES and word not in (shape, "type") and not word.startswith("x-"):
+                if word == "format" and word not in FORMATS:
+                    continue
+                raise Cannot(f"{path}.{word}", f"it cannot be enforced beside {shape}")
+        if shape == "$ref":
+            return {"$ref": self._reference(schema["$ref"], f"{path}.$ref")}
+        if shape in ("const", "enum"):
+            values = [schema["const"]] if shape == "const" else full_list(schema["enum"], f"{path}.enum")
+            return {"enum": _values(values, schema.get("type"), f"{path}.{shape}")}
+        return self._union(schema, shape, path, depth)
+
+    def _union(self, schema: Mapping[str, Any], shape: str, path: str, depth: int) -> dict[str, Any]:
+        parts = []
+        for at, part in enumerate(full_list(schema[shape], f"{path}.{shape}")):
+            if "type" in schema and isinstance(part, Mapping):
+                if part.get("type", schema["type"]) != schema["type"] or "$ref" in part:
+                    raise Cannot(f"{path}.type", f"it cannot be enforced beside {shape}")
+                part = {"type": schema["type"], **part}
+            parts.append(self._visit(part, f"{path}.{shape}[{at}]", depth + 1))
+        if shape == "oneOf":
+            self._exclusive.append((f"{path}.oneOf", list(parts)))
+        return parts[0] if len(parts) == 1 else {"anyOf": parts}
+
+    def _merged(self, schema: Mapping[str, Any], path: str) -> Mapping[str, Any]:
+        """Objects that a value must be all at once, as one."""
+        rest = {word: value for word, value in schema.items() if word not in ("allOf", *_NOTES)}
+        parts = [(f"{path}.allOf[{at}]", part) for at, part in enumerate(full_list(schema["allOf"], f"{path}.allOf"))]
+        if len(parts) == 1 and not rest:
+            return mapping(parts[0][1], parts[0][0])
+        merged: dict[str, Any] = {"type": "object", "properties": {}, "required": []}
+        for place, part in [*parts, (path, rest)]:
+            part = mapping(part, place)
+            if set(part) - _NOTES == {"$ref"}:
+                part = mapping(self._target(part["$ref"], f"{place}.$ref"), place)
+            extra = part.get("additionalProperties", True)
+            strange = set(part) - _NOTES - {"type", "properties", "required", "additionalProperties"}
+            if strange or part.get("type", "object") != "object" or extra not in (True, {}):
+                raise Cannot(place, "only objects that allow other properties can be held to together")
+            for name, described in mapping(part.get("properties", {}), place).items():
+                if merged["properties"].setdefault(name, described) != described:
+                    raise Cannot(f"{place}.properties.{name}", "it is described in two ways")
+            merged["required"] += part.get("required", [])
+        return merged
+
+    def _reference(self, ref: Any, path: str) -> str:
+        if ref not in self._names:
+            target = self._target(ref, path)
+            name = self._names[ref] = f"d{len(self._names)}"
+            self._paths[name] = self._path + "".join(f".{part}" for part in _pointer(ref))
+            self._waiting.append((name, target))
+        return f"#/$defs/{self._names[ref]}"
+
+    def _target(self, ref: Any, path: str) -> Any:
+        if not isinstance(ref, str) or (ref != "#" and not ref.startswith("#/")):
+            raise Cannot(path, "it does not name a part of this schema")
+        target = self._schema
+        for part in _pointer(ref):
+            if isinstance(target, list) and part.isascii() and part.isdigit() and int(part) < len(target):
+                target = target[int(part)]
+            elif isinstance(target, Mapping) and part in target:
+                target = target[part]
+            else:
+                raise Cannot(path, "it names nothing")
+        return target
+
+    def _typed(self, schema: Mapping[str, Any], path: str, depth: int) -> dict[str, Any]:
+        kind = schema.get("type")
+        if isinstance(kind, list):
+            parts = [self._visit({**schema, "type": one}, path, depth + 1) for one in full_list(kind, f"{path}.type")]
+            return parts[0] if len(parts) == 1 else {"anyOf": parts}
+        if kind is None:
+            # Without a type, other kinds of values would be allowed as well; to write none of them breaks nothing.
+            kind = next((name for name, words in KEYWORDS.items() if (words - {"format"}) & set(schema)), None)
+            if kind is None and schema.get("format") in FORMATS:
+                kind = "string"
+            if kind is None:
+                return {}
+        if not isinstance(kind, str) or kind not in KEYWORDS:
+            raise Cannot(f"{path}.type", "JSON has no such type")
+        own = {word: schema[word] for word in schema if word in KEYWORDS[kind]}
+        part = READERS[kind]({"type": kind, **own}, path, lambda inner, place: self._visit(inner, place, depth + 1))
+        return {"type": kind, **part}
 
 
-def _narrowed(schema: Mapping[str, Any], kind: Any) -> dict[str, Any]:
-    keep = _PER_TYPE.get(kind, frozenset()) if isinstance(kind, str) else frozenset[str]()
-    return {"type": kind} | {word: value for word, value in schema.items() if word in keep or word == "format"}
+def _pointer(ref: str) -> list[str]:
+    return [unquote(part).replace("~1", "/").replace("~0", "~") for part in ref.split("/")[1:]]
 
 
-def _within_limits(plain: Mapping[str, Any]) -> None:
-    for word, most in _MOST.items():
-        value = plain.get(word, 0)
-        if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= most:
-            raise _unsupported(f"{word} must be a whole number up to {most}")
-    for thing in ("Items", "Length"):
-        if plain.get(f"min{thing}", 0) > plain.get(f"max{thing}", _MOST[f"max{thing}"]):
-            raise _unsupported(f"min{thing} is more than max{thing}")
-
-
-def _full_list(value: Any, word: str) -> list[Any]:
-    if not isinstance(value, list) or not value:
-        raise _unsupported(f"{word} is not a list with entries")
-    return value
-
-
-def _unsupported(why: str) -> Unsupported:
-    return Unsupported(f"the local model cannot hold to this response_format: {why}", param="response_format")
+def _values(values: list[Any], kind: Any, path: str) -> list[Any]:
+    kinds = [kind] if isinstance(kind, str) else kind
+    kept = [value for value in values if not isinstance(kinds, list) or any(is_kind(value, str(one)) for one in kinds)]
+    if not kept:
+        raise Cannot(path, "no value is of the type")
+    try:
+        json.dumps(kept, allow_nan=False, ensure_ascii=False).encode()
+    except (TypeError, ValueError):
+        raise Cannot(path, "a value that JSON cannot hold") from None
+    return kept

@@ -1,0 +1,81 @@
+"""How sure the model was of a token, by its own distribution: before bias, penalties, temperature and grammar."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gateway.core.confidence import BEYOND
+from gateway.engine.choice import largest
+
+_FLOOR = -BEYOND
+"""OpenAI's own number for "so unlikely that nobody counts": minus infinity is no JSON."""
+
+
+class Figures(NamedTuple):
+    """Three numbers of one token; no text in them."""
+
+    logprob: float
+    """Of the token that was chosen."""
+    entropy: float
+    """Of the whole distribution, in nats: 0 is certainty."""
+    margin: float
+    """How far the likeliest token is ahead of the second, as a difference of log-probabilities."""
+
+
+class Vocabulary(Protocol):
+    """What is asked of a model here."""
+
+    def piece(self, token: int) -> bytes: ...
+
+    def token_text(self, token: int) -> str: ...
+
+
+def confidence(logits: NDArray[np.float32], token: int) -> Figures:
+    """Read one row of logits. Every number is finite, whatever the logits hold.
+
+    One row at a time: a block of rows leaves the processor's cache between the passes and takes five times as long.
+    """
+    first = int(logits.argmax())
+    below = logits - logits[first]
+    weights = np.exp(below)
+    mass = float(weights.sum())
+    mean = float(np.dot(weights, below))
+    if not math.isfinite(mean):  # a logit of minus infinity: no weight, but 0 × −∞ is no number
+        mean = float(np.dot(weights, np.maximum(below, np.float32(_FLOOR)))) if math.isfinite(mass) else math.nan
+    total = math.log(mass) if mass > 0 else math.nan
+    chosen = float(below[token])
+    below[first] = -math.inf
+    return Figures(_finite(chosen - total), max(0.0, _finite(total - mean / mass, 0.0)), -_finite(float(below.max())))
+
+
+def logprobs(
+    model: Vocabulary, logits: NDArray[np.float32], token: int, top: int, sure: Figures | None = None
+) -> dict[str, Any]:
+    """OpenAI's entry for a chosen token. `sure` is what `confidence` said of it: then nothing is summed up twice."""
+    sure = confidence(logits, token) if sure is None else sure
+    total = float(logits[token]) - sure.logprob if sure.logprob > _FLOOR else _log_of_sum(logits)
+    return _entry(model, token, sure.logprob) | {
+        "top_logprobs": [
+            _entry(model, one, _finite(float(logits[one]) - total))
+            for one in (largest(logits, top).tolist() if top else ())
+        ]
+    }
+
+
+def _log_of_sum(logits: NDArray[np.float32]) -> float:
+    most = float(logits.max())
+    return most + math.log(float(np.exp(logits - most).sum()))
+
+
+def _entry(model: Vocabulary, token: int, logprob: float) -> dict[str, Any]:
+    piece = model.piece(token)
+    text = piece.decode("utf-8", "replace") if piece else model.token_text(token)
+    return {"token": text, "logprob": logprob, "bytes": list(piece)}
+
+
+def _finite(value: float, otherwise: float = _FLOOR) -> float:
+    return max(value, _FLOOR) if math.isfinite(value) else otherwise
