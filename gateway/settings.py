@@ -32,6 +32,7 @@ from pydantic_settings import (
     SettingsError,
 )
 
+from gateway import misread
 from gateway.core.errors import ConfigurationError
 from gateway.core.types import Zone
 from gateway.engine.messages import SYSTEM_PROMPT
@@ -348,7 +349,7 @@ def load_settings(path: Path | None, *, host: str | None = None, port: int | Non
             settings = settings.model_copy(update={"server": server})
             _check_together(settings)
     except ValidationError as error:
-        raise ConfigurationError(_sentence(path, error)) from None
+        raise ConfigurationError(misread.sentence(path, error)) from None
     except SettingsError as error:
         what = error.__cause__ if isinstance(error.__cause__, _NotYaml) else "a list or a mapping"
         raise ConfigurationError(f"the environment variable for {what} is not YAML; write [a, b] or {{a: b}}") from None
@@ -364,33 +365,6 @@ def _read(path: Path) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise ConfigurationError(f"{path}: must be a mapping of settings")
     return values
-
-
-_REASONS = {
-    "extra_forbidden": "there is no such setting",
-    "missing": "is missing",
-    "model_type": "must be a mapping of settings",
-    "model_attributes_type": "must be a mapping of settings",
-    "dict_type": "must be a mapping",
-    "tuple_type": "must be a list",
-    "frozen_set_type": "must be a list",
-}
-
-
-def _sentence(path: Path | None, error: ValidationError) -> str:
-    first = error.errors(include_url=False, include_input=False)[0]
-    where = ".".join(str(part) for part in first["loc"])
-    reason = _REASONS.get(first["type"], first["msg"].removeprefix("Value error, "))
-    source = _variable(first["loc"]) or (str(path) if path else "the settings")
-    return f"{source}: {where}: {reason}" if where else f"{source}: {reason}"
-
-
-def _variable(loc: tuple[int | str, ...]) -> str | None:
-    """The environment variable that a mistake stands in, when it stands in one."""
-    present = {name.upper() for name in os.environ}
-    words = [str(part).upper() for part in loc]
-    names = ("GATEWAY_" + "__".join(words[:length]) for length in range(len(words), 0, -1))
-    return next((name for name in names if name in present), None)
 
 
 def is_loopback(host: str) -> bool:

@@ -1,0 +1,34 @@
+"""What is wrong with the settings, as one sentence: where it stands, file or variable, and why. Never a value."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from pydantic import ValidationError
+
+_REASONS = {
+    "extra_forbidden": "there is no such setting",
+    "missing": "is missing",
+    "model_type": "must be a mapping of settings",
+    "model_attributes_type": "must be a mapping of settings",
+    "dict_type": "must be a mapping",
+    "tuple_type": "must be a list",
+    "frozen_set_type": "must be a list",
+}
+
+
+def sentence(path: Path | None, error: ValidationError) -> str:
+    first = error.errors(include_url=False, include_input=False)[0]
+    where = ".".join(str(part) for part in first["loc"])
+    reason = _REASONS.get(first["type"], first["msg"].removeprefix("Value error, "))
+    source = _variable(first["loc"]) or (str(path) if path else "the settings")
+    return f"{source}: {where}: {reason}" if where else f"{source}: {reason}"
+
+
+def _variable(loc: tuple[int | str, ...]) -> str | None:
+    """The environment variable that a mistake stands in, when it stands in one."""
+    present = {name.upper() for name in os.environ}
+    words = [str(part).upper() for part in loc]
+    names = ("GATEWAY_" + "__".join(words[:length]) for length in range(len(words), 0, -1))
+    return next((name for name in names if name in present), None)
