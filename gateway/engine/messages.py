@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import orjson
+
 from gateway.core.errors import BadRequest, UnsupportedContent
+from gateway.engine.tools.scan import Value
 
 SYSTEM_PROMPT = "You are a helpful AI assistant."
 """Used when the client sends none. The default model answers "capital of France?" with Paris under this text
@@ -95,14 +97,21 @@ def _call(call: Any, where: str) -> Message:
 
 
 def _arguments(said: Any) -> Mapping[str, Any]:
-    """An object, as templates want it. Broken ones of an answer that was cut short are shown as they are."""
+    """An object, as templates want it. What is none, as of an answer that was cut short, is shown as it is."""
     if said is None or said == "":
         return {}
-    try:
-        read = json.loads(said) if isinstance(said, str) else said
-    except (ValueError, RecursionError):
-        read = said
+    read = _read(said) if isinstance(said, str) else said
     return read if isinstance(read, Mapping) else {"input": said}
+
+
+def _read(text: str) -> Any:
+    value = Value()
+    value.feed(text, 0)
+    try:
+        # Nothing that a frame could not carry: no depths, no half characters, no numbers beyond 64 bits.
+        return orjson.loads(text) if value.done else None
+    except orjson.JSONDecodeError:
+        return None
 
 
 def _text(content: Any, where: str) -> str:

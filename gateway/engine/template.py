@@ -84,7 +84,16 @@ class ChatTemplate:
         try:
             with _Deadline(time_limit_s):
                 return str(self._formatter(messages=messages, tools=tools).prompt)
-        except (TemplateError, ValueError, TypeError, AttributeError, KeyError, MemoryError, OverflowError):
+        except (
+            TemplateError,
+            ArithmeticError,
+            AttributeError,
+            LookupError,
+            MemoryError,
+            RecursionError,
+            TypeError,
+            ValueError,
+        ):
             # Templates raise where they know no system role or no tools, or want user and assistant to take turns.
             return None
 

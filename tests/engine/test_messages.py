@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import orjson
 import pytest
 
 from gateway.core.errors import BadRequest, UnsupportedContent
@@ -92,13 +93,18 @@ def test_messages_become_plain(given: list[Any], plain: list[Any]) -> None:
         pytest.param('{"a": ', {"input": '{"a": '}, id="cut short"),
         pytest.param("[1]", {"input": "[1]"}, id="a list"),
         pytest.param("[" * 100_000, {"input": "[" * 100_000}, id="depth"),
+        pytest.param('{"a":' * 200 + "1" + "}" * 200, None, id="objects in objects"),
+        pytest.param('{"a": "\\ud800"}', None, id="half a character"),
+        pytest.param(f'{{"a": {"9" * 400}}}', None, id="a number that is none here"),
+        pytest.param('{"a": NaN}', None, id="no number"),
         pytest.param({"a": 1}, {"a": 1}, id="an object instead of a text"),
     ],
 )
 def test_arguments_are_read_into_an_object(said: Any, read: Any) -> None:
     call = {"id": "1", "function": {"name": "f", "arguments": said}}
     plain = plain_messages([{"role": "assistant", "tool_calls": [call]}])
-    assert plain[1]["tool_calls"][0]["function"]["arguments"] == read
+    assert plain[1]["tool_calls"][0]["function"]["arguments"] == (read if read is not None else {"input": said})
+    assert orjson.dumps(plain)
 
 
 def test_the_text_of_a_custom_tools_call_is_shown() -> None:

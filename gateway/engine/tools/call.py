@@ -151,19 +151,24 @@ class ObjectCall:
 
     def _read(self) -> None:
         """A key is complete, or a value that is not the arguments."""
-        said = json.loads("".join(self._raw))
+        raw = "".join(self._raw).strip()
         if self._state == "key":
-            self._state, self._key = "colon", said
-            known = said in _NAMES or said in _ARGUMENTS or said in ("id", "type", "tool_call_id")
-            kind = "arguments" if said in _ARGUMENTS else "name" if said in _NAMES else said
-            self.broken = kind in self._keys or not (known or self._certain)
-            self._keys.add(kind)
+            self._state, self._key = "colon", json.loads(raw)
+            self._meet(self._key)
             return
         self._state = "after"
         if self._key in _NAMES:
-            self.broken = not isinstance(said, str) or said not in self._names
-            self._known = "" if self.broken else said
+            # Strings alone: Python reads no number of five thousand digits.
+            said = json.loads(raw) if raw.startswith('"') else ""
+            self._known = said if said in self._names else ""
+            self.broken = not self._known
             self._tell()
+
+    def _meet(self, key: str) -> None:
+        kind = "arguments" if key in _ARGUMENTS else "name" if key in _NAMES else key
+        known = kind in ("arguments", "name", "id", "type", "tool_call_id")
+        self.broken = kind in self._keys or not (known or self._certain)
+        self._keys.add(kind)
 
     def _tell(self) -> None:
         if self._known and self._arguments.begun:

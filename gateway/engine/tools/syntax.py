@@ -8,6 +8,7 @@ from typing import Any
 
 from gateway.engine.tools.ask import ToolAsk
 from gateway.engine.tools.family import Family, family_of
+from gateway.engine.tools.gbnf import grammar_of, triggers_of
 from gateway.engine.tools.parser import ToolParser
 
 _INTRODUCTION = (
@@ -39,8 +40,6 @@ class Syntax:
 
         Raises Unsupported where a strict schema cannot be enforced.
         """
-        from gateway.engine.tools.gbnf import grammar_of, triggers_of
-
         return grammar_of(self._family, ask), () if ask.required else triggers_of(self._family)
 
     # Prompts: in words, for templates that have none
