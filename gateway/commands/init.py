@@ -34,7 +34,8 @@ policy: {{path: policies/default.yaml}}
 
 # The model on this machine. The default is a tiny demo model that knows simple English only. Name your own GGUF:
 local: {{model: smollm2-135m-instruct, context: 4096, threads: auto, isolation: process}}
-# local: {{model: models/Qwen3-4B-Instruct-Q4_K_M.gguf, context: 8192, languages: [en, it, es, de, fr]}}
+# local: {{model: models/Qwen3-4B-Instruct-Q4_K_M.gguf, context: 8192, languages: [en, it, es, de, fr],
+#         adapters: [{{name: legal, path: models/legal-lora.gguf}}]}}     # for whoever asks for model local:legal
 
 # The models outside. Without this section: OpenAI's gpt-4.1 if OPENAI_API_KEY is set, a labelled stand-in if not.
 # backends:
