@@ -241,12 +241,18 @@ class BackendSpec:
     logprobs: bool = True
     languages: frozenset[str] = frozenset()
     """Languages it answers well; empty = all."""
+    makeshift: frozenset[str] = frozenset()
+    """Needs in the words of `can` that it lacks and meets all the same, badly: for what may not go elsewhere."""
     adapters: tuple[str, ...] = ()
     """Names of the LoRA adapters it can answer with (zone LOCAL)."""
     digest: str = ""
 
     def can(self, needs: Needs) -> str | None:
         """The first need it cannot meet, or None when it can serve the request."""
+        return next((lack for lack in self.lacks(needs) if lack not in self.makeshift), None)
+
+    def lacks(self, needs: Needs) -> tuple[str, ...]:
+        """Every need that it cannot meet well."""
         lacks = {
             "image": needs.image and not self.images,
             "audio": needs.audio and not self.audio,
@@ -256,7 +262,7 @@ class BackendSpec:
             "logprobs": needs.logprobs and not self.logprobs,
             "context": bool(self.context) and needs.context > self.context,
         }
-        return next((name for name, missing in lacks.items() if missing), None)
+        return tuple(name for name, missing in lacks.items() if missing)
 
     def speaks(self, language: str | None) -> bool:
         return not self.languages or language is None or language in self.languages

@@ -30,6 +30,8 @@ class ModelFile:
     languages: frozenset[str] = frozenset()
     """Languages it answers well; empty = not stated."""
     licence: str = ""
+    tools: bool = False
+    """Whether it was made to call tools: its own chat template shows them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +108,7 @@ def _named_by_path(name: str, base: Path | None) -> ModelFile:
     path = path if path.is_absolute() else (base or Path.cwd()) / path
     if not _is_file(path):
         raise ConfigurationError(f"local.model: no file {str(path)!r}; name a GGUF file or an id from `models list`")
-    return ModelFile(path.stem.lower(), path.resolve())
+    return ModelFile(path.stem.lower(), path.resolve(), tools=_calls_tools(path))
 
 
 def _named_by_id(name: str) -> ModelFile:
@@ -119,6 +121,7 @@ def _named_by_id(name: str) -> ModelFile:
             registered.context,
             frozenset(registered.languages),
             registered.licence,
+            _calls_tools(Path(registered.path)),
         )
     known = KNOWN.get(name)
     if known is not None:
@@ -161,6 +164,18 @@ def verify(model: ModelFile) -> str:
             f"delete it and run `gateway models pull {model.id}`"
         )
     return actual
+
+
+def _calls_tools(path: Path) -> bool:
+    """Whether the model's own template shows tools. A file that cannot be read has none, and fails when it is loaded."""
+    from gateway.engine.gguf import NotGGUF, read_head
+    from gateway.engine.tools import Syntax
+
+    try:
+        template = read_head(path).values.get("tokenizer.chat_template")
+    except (NotGGUF, OSError):
+        return False
+    return isinstance(template, str) and Syntax.of(template, ()).native
 
 
 def _registered(name: str) -> Registered | None:

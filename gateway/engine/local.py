@@ -107,8 +107,10 @@ class LocalEngine:
             zone=Zone.LOCAL,
             wire="llama",
             model=model.id,
-            context=0 if context_overflow == "shift" else context,
+            context=context,
             images=False,
+            tools=model.tools,
+            makeshift=makeshift(model.tools, context_overflow),
             languages=spoken,
             adapters=tuple(file.name for file in adapters),
             digest=_digest(model, context, spoken, system_prompt, context_overflow, encode, identity(adapters)),
@@ -176,7 +178,9 @@ class LocalEngine:
         with anyio.move_on_after(self._wait_s):
             await turn.wait()
             return
-        raise QueueFull(f"the local model was busy with others for {self._wait_s:g} s")
+        raise QueueFull(
+            f"the local model was busy with others for {self._wait_s:g} s", retry_after_s=self._turns.retry_s
+        )
 
     async def count_tokens(self, messages: Sequence[Mapping[str, Any]]) -> int:
         """Tokens of these messages under the model's own template."""
@@ -242,6 +246,12 @@ class LocalEngine:
         _, choice, delta, finish, entries, sure = said
         logprobs = {"content": entries, "refusal": None} if entries is not None else None
         return Chunk(choice, delta, finish, logprobs, None, model, sure)
+
+
+def makeshift(tools: bool, context_overflow: str) -> frozenset[str]:
+    """What the engine does for any model, and well for few: it makes each one write calls, and shifts what is too long."""
+    shifts = {"context"} if context_overflow == "shift" else set()
+    return frozenset(shifts if tools else {"tools"} | shifts)
 
 
 def _details(facts: Mapping[str, int]) -> dict[str, Any]:

@@ -84,10 +84,10 @@ class Turns:
         queue = self._queues.get(tenant, deque())
         goes_on = not self._queues and self._fits(turn)
         if not goes_on and self._waiting >= self._most:
-            raise QueueFull(f"{self._most} requests already wait for the local model", retry_after_s=self._retry_s())
+            raise QueueFull(f"{self._most} requests already wait for the local model", retry_after_s=self.retry_s)
         if not goes_on and len(queue) >= self._share:
             raise QueueFull(
-                f"{self._share} requests of this tenant already wait for the local model", retry_after_s=self._retry_s()
+                f"{self._share} requests of this tenant already wait for the local model", retry_after_s=self.retry_s
             )
         queue.append(turn)
         self._queues[tenant] = queue
@@ -129,6 +129,7 @@ class Turns:
     def _fits(self, turn: Turn) -> bool:
         return turn.places <= self._free or not self._turns
 
-    def _retry_s(self) -> float:
+    @property
+    def retry_s(self) -> float:
         """When a place in the queue should be free."""
         return float(min(MOST_RETRY_S, max(1, math.ceil(self._seconds / self._places))))

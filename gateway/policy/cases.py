@@ -42,6 +42,8 @@ CATALOGUE = (
         model="smollm2-135m-instruct",
         context=4096,
         images=False,
+        tools=False,
+        makeshift=frozenset({"tools"}),
         languages=frozenset({"en"}),
     ),
     BackendSpec(name="house", zone=Zone.PRIVATE, wire="openai", model="qwen3-32b"),

@@ -72,11 +72,11 @@ class Facts:
 
     @property
     def beyond_local(self) -> bool | None:
-        """The local model cannot serve the request, or does not speak its language; None when that is not known.
+        """The local model cannot serve the request well, or does not speak its language; None when that is not known.
 
         It looks at `needs` alone and not at unreadable parts: one more unreadable part must not open a way out.
         """
-        able = [spec for spec in self.catalogue.local if spec.can(self.assessment.needs) is None]
+        able = [spec for spec in self.catalogue.local if not spec.lacks(self.assessment.needs)]
         if not able:
             return True
         if self.language is None:

@@ -36,7 +36,7 @@ def stay(facts: Facts, floor: str, kept: Callable[[], str]) -> Stay:
     """
     local = facts.catalogue.local
     needs = whole_needs(facts.assessment)
-    able = [spec for spec in local if spec.can(needs) is None]
+    able = sorted((spec for spec in local if spec.can(needs) is None), key=lambda spec: len(spec.lacks(needs)))
     if not able or any(part.reason == _UNKNOWN_PART for part in facts.assessment.unreadable):
         return _incapable(local[0].name, local[0].can(needs) or _UNKNOWN_PART, needs, kept())
     for spec in able:

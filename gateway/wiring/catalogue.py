@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from gateway.core.errors import ConfigurationError
 from gateway.core.types import BackendSpec, Zone
-from gateway.engine.catalogue import KNOWN, listing
+from gateway.engine.catalogue import KNOWN, find, listing
+from gateway.engine.local import makeshift
 from gateway.settings import Settings
 from gateway.wiring.backends import configured, spec_of
 
@@ -21,13 +23,16 @@ def _local(settings: Settings) -> BackendSpec:
         return BackendSpec("local", Zone.LOCAL, "off", "local")
     if local.engine == "canned":
         return canned_spec(settings)
+    tools = _tools(local.model)
     return BackendSpec(
         name="local",
         zone=Zone.LOCAL,
         wire="llama",
         model=_id(local.model),
-        context=0 if local.context_overflow == "shift" else local.context,
+        context=local.context,
         images=False,
+        tools=tools,
+        makeshift=makeshift(tools, local.context_overflow),
         languages=_languages(local.model) if local.languages is None else local.languages,
         adapters=adapter_names(settings),
     )
@@ -59,6 +64,13 @@ def canned_spec(settings: Settings) -> BackendSpec:
 
 def adapter_names(settings: Settings) -> tuple[str, ...]:
     return tuple(adapter.name for adapter in settings.local.adapters)
+
+
+def _tools(model: str) -> bool:
+    try:
+        return find(model).tools
+    except ConfigurationError:  # not on this disk
+        return False
 
 
 def _languages(model: str) -> frozenset[str]:

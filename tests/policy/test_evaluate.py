@@ -334,6 +334,19 @@ def test_a_doubtful_language_is_answered(compiled: Compiled, ask: Any, facts: An
     assert compiled("name: x\n").decide(ask(), facts(language="it", language_confidence=0.49)).refusal is None
 
 
+def test_what_the_local_model_does_badly_leaves_where_it_may_and_is_done_where_it_may_not(
+    compiled: Compiled, ask: Any, facts: Any
+) -> None:
+    policy = compiled(
+        "name: x\npermit: [{name: beyond, zone: remote, when: {sensitivity: {at_most: internal}, beyond_local: true}}]\n",
+        [replace(LOCAL, tools=False, makeshift=frozenset({"tools"})), BackendSpec("large", Zone.REMOTE, "openai", "x")],
+    )
+    needs = Needs(tools=True)
+    assert policy.decide(ask(), facts(needs=needs)).backend == "large"
+    kept = policy.decide(ask(local_only=True), facts(needs=needs))
+    assert (kept.backend, kept.refusal) == (LOCAL.name, None)
+
+
 def test_the_local_backend_that_can_answers(compiled: Compiled, ask: Any, facts: Any) -> None:
     two = [replace(LOCAL, tools=False), BackendSpec("gemma", Zone.LOCAL, "llama", "gemma")]
     assert compiled("name: x\n", two).decide(ask(), facts(language="it")).backend == "gemma"
