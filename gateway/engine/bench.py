@@ -86,7 +86,7 @@ def measured(
     for mode, recipe in _modes(path):
         try:
             with _file(path, sha256, recipe, max(counts)) as file:
-                form = recipe or main_format(read_head(file))
+                form = main_format(read_head(file))
                 report(f"measuring {form}{'' if recipe else ', the file as it is'}")
                 way, base = _measured(file, mode, form, counts, base, part)
         except (NotCopied, ErrandFailed, OSError) as error:

@@ -1,8 +1,9 @@
 """Which copy of a model file to load: the file itself, or one in a format that this processor computes with faster.
 
 Some formats have no batched matrix product in llama.cpp (see `weights.SLOW`). A file in one of them is written once
-more as Q8_0, which loses next to nothing, and kept in the user's cache. `fast` is Q4_K_M: smaller, and lossy.
-Whatever goes wrong here, the file as it came is loaded, and the reason is told.
+more as Q8_0, which loses next to nothing, and kept in the user's cache. `fast` is Q4_K_M, with Q4_0 for weights that
+would be in a slow format again: smaller, and lossy. Whatever goes wrong, the file as it came is loaded, and the reason
+is told.
 """
 
 from __future__ import annotations
