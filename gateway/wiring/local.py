@@ -25,12 +25,14 @@ def build_local(settings: Settings, folder: Path, log: Any) -> LocalBackend | No
         return CannedLocal(canned_spec(settings))
     from gateway.engine.catalogue import find
     from gateway.engine.local import LocalEngine
+    from gateway.engine.threads import threads_for
 
     local = settings.local
+    model = find(local.model, sha256=local.sha256, base=folder)
     return LocalEngine(
-        find(local.model, sha256=local.sha256, base=folder),
+        model,
         context=local.context,
-        threads=None if local.threads == "auto" else local.threads,
+        threads=threads_for(model) if local.threads == "auto" else local.threads,
         isolation=local.isolation,
         start_wait_s=local.start_wait_s,
         parallel=None if local.parallel == "auto" else local.parallel,
