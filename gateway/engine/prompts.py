@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from gateway.core.errors import ContextTooLong
+from gateway.core.errors import BadRequest, ContextTooLong
 from gateway.engine.ask import Ask
 from gateway.engine.frames import Frame
 from gateway.engine.grammar import Grammar, to_grammar
@@ -15,7 +15,7 @@ from gateway.engine.messages import Message
 from gateway.engine.model import Model
 from gateway.engine.slots import common_prefix
 from gateway.engine.template import ChatTemplate
-from gateway.engine.tools import Syntax, ToolAsk
+from gateway.engine.tools import ToolAsk
 
 LEAST_SINKS = 4
 """Tokens at the very beginning that attention leans on: without them a shifted context talks nonsense."""
@@ -32,9 +32,12 @@ class Prompts:
         self._limit = limit or n_context
         controls = model.control_texts()
         self._template = ChatTemplate(model.template, bos=model.bos, eos=model.eos, control_texts=controls)
-        self._syntax = Syntax.of(model.template or "", controls)
+        self._syntax = self._template.syntax
         self._system_prompt = system_prompt
-        self._public = self._tokens_of_system(system_prompt) if system_prompt else []
+        try:
+            self._public = self._tokens_of_system(system_prompt) if system_prompt else []
+        except BadRequest:  # the template takes no such message: every request will say so
+            self._public = []
 
     @property
     def tools(self) -> str:
@@ -71,7 +74,10 @@ class Prompts:
         if ask.schema is not None:
             return Grammar(self._model, to_grammar(ask.schema))
         calls = self._syntax.gbnf(ask.tools) if ask.tools is not None else None
-        return Grammar(self._model, calls[0], param="tools", lazy=calls[1]) if calls is not None else None
+        if calls is None:
+            return None
+        markers = self._syntax.markers
+        return Grammar(self._model, calls[0], param="tools", lazy=calls[1], markers=markers)
 
     def _shared_with_all(self, prompt: Sequence[int], messages: Sequence[Message]) -> int:
         """Tokens of the operator's own system prompt at the beginning, where it stands there."""
