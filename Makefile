@@ -21,10 +21,10 @@ READY    := $(DONE)/setup
 endif
 
 .DELETE_ON_ERROR:
-.PHONY: help install run test lint types bench bench-engine docs soak lock format clean dev
+.PHONY: help install run test lint types bench bench-engine bench-context docs soak lock format clean dev
 
 help:  ## list these targets
-	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 install: $(READY)  ## set up .venv: dependencies, llama.cpp, the default model, the detector pack
 	@echo "Installed in $(VENV): 'make run' starts the gateway."
@@ -50,6 +50,9 @@ bench: $(READY)  ## measure the overhead beside LiteLLM proxy and nginx (ARGS=--
 
 bench-engine: $(READY)  ## measure the local engine beside llama-server and llama_cpp.server (ARGS=--quick)
 	$(BIN)/python -m bench.engine $(ARGS)
+
+bench-context: $(READY)  ## measure what a window that slides keeps and loses (ARGS=--quick)
+	$(BIN)/python -m bench.context $(ARGS)
 
 docs: dev  ## check the documentation: links, commands, settings, examples
 	$(BIN)/python -m pytest tests/docs $(ARGS)

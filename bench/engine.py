@@ -37,6 +37,9 @@ its times to the first token would only grow."""
 OPEN_SHARE = 0.6
 """Of what llama-server manages with 16 streams."""
 
+QUIET = 0.05
+"""Share of the machine that other programs may take before a figure counts as disturbed."""
+
 
 @dataclass(frozen=True, slots=True)
 class Setting:
@@ -104,6 +107,18 @@ def running(peers: list[Peer]) -> Iterator[dict[str, Running]]:
         yield programs
 
 
+def quietest(peer: Peer, program: Running, streams: int, requests: int, seed: int) -> dict[str, float]:
+    """Measured again, twice at most, while other programs are busy: who spins while waiting suffers most from them."""
+    best: dict[str, float] = {}
+    for attempt in range(3):
+        row = throughput(peer, program, streams, requests, seed + attempt * 10_000)
+        if not best or row["others"] < best["others"]:
+            best = row
+        if best["others"] <= QUIET:
+            break
+    return best
+
+
 def rounds(
     peers: list[Peer], programs: dict[str, Running], setting: Setting, times: int
 ) -> dict[str, dict[str, list[dict[str, float]]]]:
@@ -115,10 +130,11 @@ def rounds(
                 if peer.name == ONE_AT_A_TIME and turn:
                     continue
                 most = min(requests, 16) if peer.name == ONE_AT_A_TIME else requests
-                row = throughput(peer, programs[peer.name], streams, most, seed=turn * 100 + number)
+                row = quietest(peer, programs[peer.name], streams, most, turn * 100 + number)
                 found.setdefault(str(streams), {}).setdefault(peer.name, []).append(row)
                 said = f"{row['tokens_per_s']:.1f} tokens/s, first after {row['ttft_p50_ms']:.0f} ms"
-                print(f"{setting.name}, {streams} streams, {peer.name}: {said}", file=sys.stderr)
+                also = f"others took {row['others']:.0%}"
+                print(f"{setting.name}, {streams} streams, {peer.name}: {said}, {also}", file=sys.stderr)
     return found
 
 

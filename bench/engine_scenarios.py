@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import random
+import resource
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -14,7 +16,7 @@ from typing import Any
 
 from bench.overhead import ROOT
 from bench.peers.peer import Peer
-from bench.process import Running
+from bench.process import Running, machine_busy_s
 from bench.prompts import SYSTEM, handbooks, stories
 from bench.streams import Answered, Ask, Plan, summary
 
@@ -37,27 +39,27 @@ RESPONSE_FORMATS: dict[str, dict[str, Any]] = {
 """Each asked for the same schema in the words that it knows."""
 
 
-def _started(plan: Plan) -> subprocess.Popen[str]:
-    client = subprocess.Popen(
+def client(plan: Plan) -> subprocess.Popen[str]:
+    started = subprocess.Popen(
         [sys.executable, "-m", "bench.streams"], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
-    assert client.stdin is not None
-    client.stdin.write(json.dumps(asdict(plan)))
-    client.stdin.close()
-    return client
+    assert started.stdin is not None
+    started.stdin.write(json.dumps(asdict(plan)))
+    started.stdin.close()
+    return started
 
 
-def _ended(client: subprocess.Popen[str]) -> tuple[float, list[Answered]]:
-    assert client.stdout is not None
-    with client:
-        said = json.loads(client.stdout.read() or "null")
+def ended(started: subprocess.Popen[str]) -> tuple[float, list[Answered]]:
+    assert started.stdout is not None
+    with started:
+        said = json.loads(started.stdout.read() or "null")
     if said is None:
-        raise RuntimeError(f"the client ended with {client.returncode}")
+        raise RuntimeError(f"the client ended with {started.returncode}")
     return said["wall_s"], [Answered(**{**one, "gaps_ms": tuple(one["gaps_ms"])}) for one in said["answers"]]
 
 
 def asked(peer: Peer, asks: Sequence[Ask], streams: int) -> tuple[float, list[Answered]]:
-    return _ended(_started(Plan(peer.port, peer.model, tuple(asks), streams)))
+    return ended(client(Plan(peer.port, peer.model, tuple(asks), streams)))
 
 
 def tales(seed: int, number: int, max_tokens: int = 64) -> list[Ask]:
@@ -65,12 +67,22 @@ def tales(seed: int, number: int, max_tokens: int = 64) -> list[Ask]:
 
 
 def throughput(peer: Peer, program: Running, streams: int, requests: int, seed: int) -> dict[str, float]:
-    """So many streams at once, each with the next question as soon as the last is answered."""
-    before = program.cpu_s()
+    """So many streams at once, each with the next question as soon as the last is answered.
+
+    `others` is the share of the machine that programs took which are no part of this.
+    """
+    busy, own, clients = machine_busy_s(), program.cpu_s(), _clients_s()
     wall_s, answers = asked(peer, tales(seed, requests), streams)
-    spent = program.cpu_s() - before
+    busy, own, clients = machine_busy_s() - busy, program.cpu_s() - own, _clients_s() - clients
     row = summary(answers, wall_s)
-    return {**row, "cpu_ms_per_token": spent / row["tokens"] * 1e3}
+    others = max(0.0, busy - own - clients) / wall_s / (os.cpu_count() or 1)
+    return {**row, "cpu_ms_per_token": own / row["tokens"] * 1e3, "others": others}
+
+
+def _clients_s() -> float:
+    """CPU time of the clients that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def arrivals(number: int, per_s: float, seed: int) -> list[Ask]:

@@ -17,9 +17,8 @@ def ratio(rows: Rows, base: Rows, key: str) -> float:
 
 def tables(found: dict[str, Any]) -> str:
     machine = found["machine"]
-    parts = [
-        f"{machine['cpu']}, {machine['cores']} cores, Python {machine['python']}; medians of {found['rounds']} rounds."
-    ]
+    about = f"{machine['cpu']}, {machine['cores']} cores, Python {machine['python']}"
+    parts = [f"{about}; medians of {found['rounds']} rounds. {_others(found)}"]
     missing = {name: reason for setting in found["settings"] for name, reason in setting["missing"].items()}
     parts += [f"Without {name}: {reason}." for name, reason in missing.items()]
     if aims := _aims(found):
@@ -31,6 +30,12 @@ def tables(found: dict[str, Any]) -> str:
     if found["lag"]:
         parts.append(_lag(found["lag"]))
     return "\n\n".join(parts)
+
+
+def _others(found: dict[str, Any]) -> str:
+    servers = [servers for setting in found["settings"] for servers in setting["streams"].values()]
+    shares = [row["others"] for names in servers for rows in names.values() for row in rows]
+    return f"Meanwhile other programs took {median(shares):.0%} of the machine (median; at most {max(shares):.0%})."
 
 
 def _throughput(setting: dict[str, Any]) -> str:

@@ -30,6 +30,12 @@ def _stat(pid: int) -> list[str] | None:
         return None
 
 
+def machine_busy_s() -> float:
+    """CPU time that all programs together have had since the machine started, what a hypervisor took away included."""
+    user, nice, system, _idle, _iowait, irq, softirq, steal = Path("/proc/stat").read_text().split()[1:9]
+    return sum(map(int, (user, nice, system, irq, softirq, steal))) * _TICK_S
+
+
 def tree(root: int) -> list[int]:
     parents = {
         int(entry.name): int(stat[1])

@@ -56,6 +56,8 @@ class Answered:
     finish: str = ""
     text: str = ""
     fault: str = ""
+    dropped: int = 0
+    """Tokens that the gateway says its context has let go of."""
 
 
 def request_bytes(plan: Plan, ask: Ask) -> bytes:
@@ -109,7 +111,7 @@ def read(arrived: Sequence[tuple[float, bytes]], due: float, max_tokens: int) ->
     times: list[float] = []
     texts: list[str] = []
     finish, done = "", False
-    usage: dict[str, int] = {}
+    usage: dict[str, Any] = {}
     for moment, data in arrived:
         if data == b"[DONE]":
             done = True
@@ -133,6 +135,7 @@ def read(arrived: Sequence[tuple[float, bytes]], due: float, max_tokens: int) ->
         usage.get("prompt_tokens", 0),
         finish,
         "".join(texts),
+        dropped=usage.get("context", {}).get("dropped", 0),
     )
 
 

@@ -24,6 +24,7 @@ local:
   parallel: {slots}
   encode: "{encode}"
   isolation: {isolation}
+  context_overflow: {overflow}
 audit: {{dir: {audit}}}
 """
 
@@ -43,6 +44,7 @@ def peer(work: Path, served: Served) -> Peer:
             slots=served.slots,
             encode=served.encode,
             isolation=served.isolation,
+            overflow=served.overflow,
             audit=work / "audit",
         )
     )

@@ -19,3 +19,5 @@ class Served:
     """Whether the gateway may re-encode the file, as it does unless told otherwise; nobody else has such a step."""
     isolation: Literal["process", "thread"] = "process"
     """Where the gateway's engine runs."""
+    overflow: Literal["error", "shift"] = "error"
+    """What the gateway does beyond the context."""

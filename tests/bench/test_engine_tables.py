@@ -11,7 +11,7 @@ from bench.engine_tables import ratio, tables
 
 def row(tokens_per_s: float, **other: float) -> dict[str, float]:
     keys = ("ttft_p50_ms", "ttft_p95_ms", "itl_p50_ms", "itl_p95_ms", "itl_p99_ms", "itl_max_ms", "cpu_ms_per_token")
-    return {"tokens_per_s": tokens_per_s, **dict.fromkeys(keys, 100.0), **other}
+    return {"tokens_per_s": tokens_per_s, "others": 0.01, **dict.fromkeys(keys, 100.0), **other}
 
 
 @pytest.fixture
@@ -88,3 +88,8 @@ def test_without_a_peer_its_aims_are_left_out_and_the_reason_stands_there(found:
     text = tables(found)
     assert "Without llama-server: no compiler." in text
     assert "1.0 × llama-server" not in text
+
+
+def test_a_machine_that_was_busy_with_other_things_is_told(found: dict[str, Any]) -> None:
+    found["settings"][0]["streams"]["8"]["gateway"][1]["others"] = 0.4
+    assert "other programs took 1% of the machine (median; at most 40%)" in tables(found)
