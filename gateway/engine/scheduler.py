@@ -13,7 +13,6 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from gateway.core.errors import GatewayError
 from gateway.engine.context import Context, Interrupted
 from gateway.engine.job import Job
 from gateway.engine.model import EngineFault, Model
@@ -183,7 +182,7 @@ class Scheduler:
         assert plan is not None
         try:
             row = Row(self._model, job, choice, self._context.n_context)
-        except GatewayError as error:
+        except Exception as error:  # noqa: BLE001 - one request's fault must not end the others
             self._fail(job, error)
             return None
         kept = self._carry_out(plan)
