@@ -40,16 +40,19 @@ def confidence(logits: NDArray[np.float32], token: int) -> Figures:
     One row at a time: a block of rows leaves the processor's cache between the passes and takes five times as long.
     """
     first = int(logits.argmax())
-    below = logits - logits[first]
-    weights = np.exp(below)
-    mass = float(weights.sum())
-    mean = float(np.dot(weights, below))
-    if not math.isfinite(mean):  # a logit of minus infinity: no weight, but 0 × −∞ is no number
-        mean = float(np.dot(weights, np.maximum(below, np.float32(_FLOOR)))) if math.isfinite(mass) else math.nan
-    total = math.log(mass) if mass > 0 else math.nan
-    chosen = float(below[token])
+    with np.errstate(invalid="ignore", over="ignore"):
+        below = logits - logits[first]
+        weights = np.exp(below)
+        mass = float(weights.sum())
+        if not mass >= 1:  # no numbers: the model's weights are damaged, and nothing is known
+            return Figures(_FLOOR, 0.0, 0.0)
+        mean = float(np.dot(weights, below)) / mass
+        if not math.isfinite(mean):  # 0 × −∞: a token that cannot be has no weight, and no part in the mean
+            mean = float(np.dot(weights, np.maximum(below, np.float32(_FLOOR)))) / mass
+    total = math.log(mass)
+    logprob = float(below[token]) - total
     below[first] = -math.inf
-    return Figures(_finite(chosen - total), max(0.0, _finite(total - mean / mass, 0.0)), -_finite(float(below.max())))
+    return Figures(_finite(logprob), max(0.0, total - mean), -_finite(float(below.max())))
 
 
 def logprobs(
@@ -77,5 +80,5 @@ def _entry(model: Vocabulary, token: int, logprob: float) -> dict[str, Any]:
     return {"token": text, "logprob": logprob, "bytes": list(piece)}
 
 
-def _finite(value: float, otherwise: float = _FLOOR) -> float:
-    return max(value, _FLOOR) if math.isfinite(value) else otherwise
+def _finite(value: float) -> float:
+    return value if value > _FLOOR else _FLOOR

@@ -60,7 +60,8 @@ class Grammar:
         self.triggers = [re.compile(pattern.encode()) for pattern in lazy]
         found = (model.tokens(marker) for marker in markers)
         self.markers = frozenset(tokens[0] for tokens in found if len(tokens) == 1)
-        self._compiled = lib.llama_sampler_init_grammar(model.vocab, gbnf.encode(), b"root")
+        # An empty grammar would compile and let everything through.
+        self._compiled = lib.llama_sampler_init_grammar(model.vocab, gbnf.encode(), b"root") if gbnf else None
         if not self._compiled:
             raise Unsupported(f"the local model cannot hold to this {param}", param=param)
 

@@ -37,7 +37,10 @@ def integers(bounds: Bounds) -> list[str]:
 
 
 def decimals(bounds: Bounds) -> list[str]:
-    """Numbers within, with a fraction or without."""
+    """Numbers within, with a fraction or without. Empty where there is none."""
+    low, high = bounds.low, bounds.high
+    if low is not None and high is not None and (low > high or (low == high and (bounds.above or bounds.below))):
+        return []
     found = []
     if bounds.low is None or bounds.low < 0:
         mirrored = Bounds(
@@ -89,13 +92,16 @@ def _split(number: Decimal) -> tuple[int, str]:
 
 
 def _within(whole: int, begin: str, end: str, *, above: bool, below: bool) -> list[str]:
-    """Both ends share the whole part: fractions of one fixed length between them, and the ends themselves."""
-    size = max(len(begin), len(end)) + 2
-    low, high = int(begin.ljust(size, "0")) + above, int((end or "").ljust(size, "0")) - below
-    if low > high:
-        return []
-    found = [f'"{whole}." {body}' for body in _between(str(low).zfill(size), str(high).zfill(size))]
-    return [*found, f'"{whole}"'] if low == 0 else found
+    """Both ends share the whole part: fractions between them, digit for digit, up to two digits finer than the ends."""
+    finest = max(len(begin), len(end)) + 2
+    low, high = int(begin.ljust(finest, "0")) + above, int(end.ljust(finest, "0")) - below
+    found = [f'"{whole}"'] if low == 0 <= high else []
+    for size in range(1, finest + 1):
+        step = 10 ** (finest - size)
+        first, last = -(-low // step), high // step
+        if first <= last:
+            found += [f'"{whole}." {body}' for body in _between(f"{first:0{size}}", f"{last:0{size}}")]
+    return found
 
 
 def _at_least(digits: str, above: bool) -> list[str]:

@@ -38,6 +38,7 @@ FORMATS: Mapping[str, str] = MappingProxyType(
         "email": rf"^{_NAME}@{_HOST}$",
         "hostname": rf"^{_HOST}$",
         "ipv4": rf"^{_BYTE}(?:\.{_BYTE}){{3}}$",
+        "ipvanyaddress": rf"^{_BYTE}(?:\.{_BYTE}){{3}}$",
         "ipv6": rf"^{_HEX}{{1,4}}(?::{_HEX}{{1,4}}){{7}}$",
         "uri": rf"^(?:https?|ftp)://{_HOST}(?::[1-9]\d{{1,3}})?(?:/{_URL_SIGN}{{0,200}}(?:\?{_URL_SIGN}{{0,200}})?)?$",
         "uuid": _uuid(),

@@ -1,75 +1,167 @@
-"""Schemas: rebuilt from what can be enforced, refused by keyword otherwise, and turned into a grammar of true JSON."""
+"""Schemas: rebuilt from what can be enforced, refused by place otherwise."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.core.errors import Unsupported
-from gateway.engine.grammar import to_grammar
+from gateway.engine.gbnf import to_grammar
 from gateway.engine.schema import plain_schema
 
+TEXT = {"type": "string"}
 PLAIN: dict[str, tuple[Any, Any]] = {
     "type list": (
         {"type": ["string", "null"], "minLength": 2},
         {"anyOf": [{"type": "string", "minLength": 2}, {"type": "null"}]},
     ),
-    "notes are left out": ({"type": "string", "title": "T", "format": "email"}, {"type": "string"}),
+    "nullable": ({"type": "integer", "nullable": True}, {"anyOf": [{"type": "integer"}, {"type": "null"}]}),
+    "notes are left out": ({"type": "string", "title": "T", "format": "password", "x-order": 3}, TEXT),
     "known format": ({"type": "string", "format": "date"}, {"type": "string", "format": "date"}),
-    "enum beside a type": ({"type": "string", "enum": ["a"]}, {"enum": ["a"]}),
+    "enum beside a type": ({"type": "string", "enum": ["a", 1]}, {"enum": ["a"]}),
+    "const": ({"const": {"a": None}}, {"enum": [{"a": None}]}),
     "allOf of one": ({"allOf": [{"type": "integer"}], "default": 3}, {"type": "integer"}),
+    "objects together": (
+        {"allOf": [{"properties": {"a": TEXT}, "required": ["a"]}, {"type": "object", "properties": {"b": TEXT}}]},
+        {"type": "object", "properties": {"a": TEXT, "b": TEXT}, "required": ["a"]},
+    ),
     "no type": ({"items": {"type": "null"}}, {"type": "array", "items": {"type": "null"}}),
     "closed": ({"type": "object", "additionalProperties": False}, {"type": "object", "additionalProperties": False}),
+    "required alone": (
+        {"type": "object", "required": ["a"]},
+        {"type": "object", "properties": {"a": {}}, "required": ["a"]},
+    ),
+    "a tuple as draft 7 wrote it": (
+        {"type": "array", "items": [TEXT], "additionalItems": False},
+        {"type": "array", "prefixItems": [TEXT], "maxItems": 1},
+    ),
+    "a bound as draft 4 wrote it": (
+        {"type": "number", "minimum": 0, "exclusiveMinimum": True},
+        {"type": "number", "exclusiveMinimum": 0},
+    ),
+    "keywords of another type": ({"type": "boolean", "minLength": 3, "minimum": 2}, {"type": "boolean"}),
+    "a length beyond all answers": ({"type": "string", "maxLength": 10**9}, TEXT),
+    "names of one pattern": (
+        {"type": "object", "patternProperties": {"^x": TEXT}, "additionalProperties": False},
+        {"type": "object", "propertyNames": {"type": "string", "pattern": "^x"}, "additionalProperties": TEXT},
+    ),
+    "a reference into properties": (
+        {"properties": {"a": {"type": "null"}, "b": {"$ref": "#/properties/a"}}},
+        {
+            "type": "object",
+            "properties": {"a": {"type": "null"}, "b": {"$ref": "#/$defs/d0"}},
+            "$defs": {"d0": {"type": "null"}},
+        },
+    ),
+    "exclusive alternatives": ({"oneOf": [TEXT, {"type": "null"}]}, {"anyOf": [TEXT, {"type": "null"}]}),
+    "definitions nobody uses": ({"type": "null", "$defs": {"a": {"not": {}}}}, {"type": "null"}),
 }
 
 
 @pytest.mark.parametrize(("schema", "plain"), PLAIN.values(), ids=PLAIN.keys())
 def test_a_schema_becomes_plain(schema: Any, plain: Any) -> None:
     assert plain_schema(schema) == plain
+    assert "root ::=" in to_grammar(plain_schema(schema))
 
 
-def test_definitions_are_renamed_so_that_no_property_is_taken_for_one() -> None:
-    schema = {
-        "type": "object",
-        "properties": {"name": {"type": "integer"}, "other": {"$ref": "#/$defs/name"}},
-        "$defs": {"name": {"type": "boolean"}},
-    }
-    grammar = to_grammar(plain_schema(schema))
-    assert 'other-kv ::= "\\"other\\"" space ":" space other' in grammar
-    assert "other ::= boolean" in grammar
+HERE = "response_format.json_schema.schema"
+NODE = {"properties": {"next": {"$ref": "#/$defs/N"}}, "required": ["next"]}
+REFUSED: dict[str, tuple[Any, str]] = {
+    "none": (None, ""),
+    "a step": ({"properties": {"age": {"type": "integer", "multipleOf": 5}}}, ".properties.age.multipleOf"),
+    "a pattern that looks ahead": ({"type": "string", "pattern": "^(?=a)"}, ".pattern"),
+    "a pattern with a back reference": ({"items": {"type": "string", "pattern": r"^(a)\1$"}}, ".items.pattern"),
+    "a pattern longer than the text may be": ({"pattern": "^(ab)+$", "maxLength": 5}, ".pattern"),
+    "a format longer than the text may be": ({"type": "string", "format": "uuid", "maxLength": 5}, ".format"),
+    "unique items": ({"type": "array", "uniqueItems": True}, ".uniqueItems"),
+    "two patterns of names": ({"patternProperties": {"^a": {}, "^b": {}}}, ".patternProperties"),
+    "not": ({"anyOf": [{"type": "null"}, {"not": {}}]}, ".anyOf[1].not"),
+    "a strange type": ({"type": "tuple"}, ".type"),
+    "a reference out of the document": ({"$ref": "https://example.com/schema"}, ".$ref"),
+    "a reference to nothing": ({"properties": {"a": {"$ref": "#/$defs/B"}}}, ".properties.a.$ref"),
+    "itself and nothing else": ({"$ref": "#"}, ""),
+    "itself before anything": ({"$ref": "#/$defs/A", "$defs": {"A": {"anyOf": [{"$ref": "#/$defs/A"}]}}}, ".$defs.A"),
+    "no end": ({"$ref": "#/$defs/N", "$defs": {"N": NODE}}, ".$defs.N"),
+    "within a definition": ({"$ref": "#/$defs/A", "$defs": {"A": {"items": {"if": {}}}}}, ".$defs.A.items.if"),
+    "too many at least": ({"type": "array", "minItems": 10**9}, ".minItems"),
+    "upside down": ({"type": "string", "minLength": 9, "maxLength": 3}, ".minLength"),
+    "no number between": ({"type": "integer", "exclusiveMinimum": 3, "exclusiveMaximum": 4}, ""),
+    "a bound that is no number": ({"type": "integer", "minimum": "3"}, ".minimum"),
+    "text for a number": ({"type": "string", "maxLength": "9"}, ".maxLength"),
+    "objects that are not open": ({"allOf": [{"additionalProperties": False}, {"properties": {}}]}, ".allOf[0]"),
+    "described twice": (
+        {"allOf": [{"properties": {"a": {}}}, {"properties": {"a": {"type": "null"}}}]},
+        ".allOf[1].properties.a",
+    ),
+    "a union beside properties": ({"anyOf": [{"type": "object"}], "properties": {}}, ".properties"),
+    "alternatives that overlap": ({"oneOf": [{"type": "integer"}, {"type": "number"}]}, ".oneOf"),
+    "required of the wrong kind": ({"type": "object", "required": True}, ".required"),
+    "required and forbidden": ({"required": ["a"], "additionalProperties": False}, ".required"),
+    "an empty enum": ({"enum": []}, ".enum"),
+    "an enum of another type": ({"type": "integer", "enum": ["a"]}, ".enum"),
+    "half a character": ({"enum": ["\ud800"]}, ".enum"),
+    "a name of half a character": ({"properties": {"\ud800": {}}}, ""),
+    "a number for a schema": ({"type": "object", "properties": {"a": 3}}, ".properties.a"),
+    "nothing allowed": ({"properties": {"a": False}}, ".properties.a"),
+}
+
+
+@pytest.mark.parametrize(("schema", "place"), REFUSED.values(), ids=REFUSED.keys())
+def test_what_cannot_be_enforced_is_refused_by_its_place(schema: Any, place: str) -> None:
+    with pytest.raises(Unsupported) as refused:
+        plain_schema(schema)
+    assert str(refused.value).split(": ")[0] == HERE + place
+    assert refused.value.param == "response_format"
+
+
+def test_a_tools_schema_is_refused_by_its_own_place() -> None:
+    where = "tools[0].function.parameters"
+    with pytest.raises(Unsupported) as refused:
+        plain_schema({"properties": {"a": {"type": "integer", "multipleOf": 2}}}, param=where, path=where)
+    assert str(refused.value).startswith(f"{where}.properties.a.multipleOf: ")
+    assert refused.value.param == where
+
+
+ANIMAL = [
+    {"type": "object", "properties": {"kind": {"const": kind}, "name": {"type": "string"}}, "required": ["kind"]}
+    for kind in ("cat", "dog")
+]
 
 
 @pytest.mark.parametrize(
-    "schema",
+    "alternatives",
     [
-        pytest.param(None, id="none"),
-        pytest.param({"type": "integer", "minimum": 3}, id="minimum"),
-        pytest.param({"type": "string", "pattern": "^a$"}, id="pattern"),
-        pytest.param({"type": "array", "uniqueItems": True}, id="uniqueItems"),
-        pytest.param({"type": "object", "patternProperties": {}}, id="patternProperties"),
-        pytest.param({"not": {}}, id="not"),
-        pytest.param({"type": "tuple"}, id="strange type"),
-        pytest.param({"$ref": "https://example.com/schema"}, id="a reference out of the document"),
-        pytest.param({"$ref": "#"}, id="a reference to the whole"),
-        pytest.param({"type": "array", "items": {"type": "null"}, "maxItems": 10**9}, id="gigabytes"),
-        pytest.param({"type": "string", "minLength": 9, "maxLength": 3}, id="upside down"),
-        pytest.param({"type": "string", "maxLength": "9"}, id="text for a number"),
-        pytest.param({"allOf": [{"type": "object"}, {"type": "object"}]}, id="allOf of two"),
-        pytest.param({"anyOf": [{"type": "object"}], "properties": {}}, id="union beside properties"),
-        pytest.param({"$defs": True}, id="definitions of the wrong kind"),
-        pytest.param({"type": "object", "required": True}, id="required of the wrong kind"),
-        pytest.param({"enum": []}, id="empty enum"),
-        pytest.param({"type": "object", "required": ["a"]}, id="required and undescribed"),
-        pytest.param({"type": "object", "properties": {"a": 3}}, id="a number for a schema"),
+        pytest.param(ANIMAL, id="a constant tells them apart"),
+        pytest.param([{"type": "string"}, {"type": "integer"}, {"type": "null"}], id="types"),
+        pytest.param([{"enum": ["a", 1]}, {"enum": ["b", 2]}], id="values"),
+        pytest.param(
+            [
+                {"properties": {"a": {}}, "required": ["a"], "additionalProperties": False},
+                {"properties": {"b": {}}, "required": ["b"]},
+            ],
+            id="a property that only the other must have",
+        ),
     ],
 )
-def test_what_cannot_be_enforced_is_refused_by_parameter(schema: Any) -> None:
-    with pytest.raises(Unsupported) as refused:
-        plain_schema(schema)
-    assert refused.value.param == "response_format"
+def test_alternatives_of_which_no_answer_matches_two_may_be_exclusive(alternatives: list[Any]) -> None:
+    assert len(plain_schema({"oneOf": alternatives})["anyOf"]) == len(alternatives)
+
+
+@pytest.mark.parametrize(
+    "alternatives",
+    [
+        pytest.param([{"enum": [1]}, {"enum": [1.0]}], id="one number written in two ways"),
+        pytest.param([{"type": "object"}, ANIMAL[0]], id="any object"),
+        pytest.param([{}, {"type": "null"}], id="anything"),
+        pytest.param([{"properties": {"a": {}}}, {"properties": {"b": {}}}], id="both may be empty"),
+    ],
+)
+def test_alternatives_that_an_answer_might_match_twice_are_refused_as_exclusive(alternatives: list[Any]) -> None:
+    with pytest.raises(Unsupported, match="anyOf allows that"):
+        plain_schema({"oneOf": alternatives})
 
 
 def test_a_schema_of_any_depth_ends() -> None:
@@ -80,23 +172,63 @@ def test_a_schema_of_any_depth_ends() -> None:
         plain_schema(deep)
 
 
-def test_strings_of_the_grammar_hold_no_control_characters() -> None:
-    grammar = to_grammar(plain_schema({"type": "string"}))
-    assert r'[^"\\\x7F\x00-\x1F]' in grammar
+def test_alternatives_of_alternatives_do_not_grow_without_end() -> None:
+    # Each definition doubles the ways to read the one before: 2 to the 40th of them would take llama.cpp for ever.
+    definitions: dict[str, Any] = {"d40": {"type": "null"}}
+    for at in range(40):
+        part = {"$ref": f"#/$defs/d{at + 1}"}
+        definitions[f"d{at}"] = {"anyOf": [part, {"anyOf": [part, {"const": at}]}]}
+    with pytest.raises(Unsupported, match="circles"):
+        plain_schema({"$ref": "#/$defs/d0", "$defs": definitions})
 
 
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
-    max_leaves=8,
+@pytest.mark.parametrize(
+    "schema",
+    [
+        pytest.param({"enum": [str(n) * 80 for n in range(2999)]}, id="values"),
+        pytest.param({"properties": {f"a{n}": {"pattern": f"^[a-z]{{{n + 99}}}$"} for n in range(900)}}, id="patterns"),
+    ],
 )
-WORDS = st.sampled_from(["type", "properties", "items", "enum", "anyOf", "$ref", "$defs", "required", "maxItems"])
+def test_a_grammar_that_would_be_huge_is_refused(schema: Any) -> None:
+    with pytest.raises(Unsupported, match="large"):
+        to_grammar(plain_schema(schema))
 
 
-@given(st.dictionaries(WORDS, JSON, max_size=4))
-def test_any_nonsense_is_refused_or_becomes_a_grammar(schema: dict[str, Any]) -> None:
+KINDS = ["object", "array", "string", "integer", "number", "boolean", "null"]
+KEYWORDS = """type properties items enum const anyOf oneOf allOf $ref $defs required maxItems minItems minLength
+    maxLength pattern format minimum exclusiveMaximum prefixItems additionalProperties propertyNames
+    patternProperties nullable"""
+WORDS = st.sampled_from([*KEYWORDS.split(), "a", "b"])
+REFS = st.sampled_from(["#", "#/$defs/a", "#/$defs/b", "#/properties/a", "#/items", "#/anyOf/0", "#/x", "#/%24defs/a"])
+SCRAPS = st.text(alphabet='^$()[]{}|*+?\\.,-ad09"\n\ud800', max_size=8)
+VALUES = (
+    st.none() | st.booleans() | st.integers() | st.floats() | SCRAPS | REFS | st.sampled_from([*KINDS, "date", "email"])
+)
+NONSENSE = st.recursive(
+    VALUES, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS, inner, max_size=3), max_leaves=12
+)
+SCHEMAS = st.recursive(
+    st.fixed_dictionaries({"type": st.sampled_from(KINDS)}) | st.fixed_dictionaries({"$ref": REFS}) | st.just({}),
+    lambda inner: st.one_of(
+        st.fixed_dictionaries({"items": inner, "maxItems": st.integers(0, 3000)}),
+        st.fixed_dictionaries({"anyOf": st.lists(inner, min_size=1, max_size=3)}),
+        st.fixed_dictionaries({"oneOf": st.lists(inner, min_size=1, max_size=3)}),
+        st.fixed_dictionaries({"allOf": st.lists(inner, min_size=1, max_size=3)}),
+        st.fixed_dictionaries({"properties": st.dictionaries(st.sampled_from("ab"), inner, max_size=2)}),
+        st.fixed_dictionaries({"pattern": SCRAPS, "minLength": st.integers(0, 9)}),
+        st.fixed_dictionaries({"enum": st.lists(VALUES, max_size=3)}),
+        st.dictionaries(WORDS, inner | NONSENSE, max_size=3),
+    ),
+    max_leaves=10,
+)
+
+
+@settings(deadline=None)
+@given(SCHEMAS, st.dictionaries(st.sampled_from("ab"), SCHEMAS, max_size=2))
+def test_any_schema_is_refused_or_becomes_a_grammar(schema: Any, definitions: dict[str, Any]) -> None:
+    whole = {**schema, "$defs": definitions} if isinstance(schema, dict) else schema
     try:
-        grammar = to_grammar(plain_schema(schema))
+        grammar = to_grammar(plain_schema(whole))
     except Unsupported:
         return
-    assert "root ::=" in grammar
+    assert grammar.encode().startswith(b"root ::= ")
