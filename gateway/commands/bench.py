@@ -35,16 +35,20 @@ def run(args: argparse.Namespace) -> int:
     as_json = args.json or not sys.stdout.isatty()
     report = Screen(sys.stderr).report
     report(f"{model.id}: {str(model.path)!r}")
-    if (load := os.getloadavg()[0]) > physical_cores() / 2:
-        report(f"other programs keep this machine busy (load {load:.1f}): the figures will be lower than it can do")
+    busy = (load := os.getloadavg()[0]) > physical_cores() / 2
+    if busy:
+        report(
+            f"other programs keep this machine busy (load {load:.1f}): measure again when they do not; nothing is kept"
+        )
     ways: list[Way] = []
     for way in measured(model.path, model.sha256, counts, report, part=_QUICK if args.quick else 1):
         ways.append(way)
         if as_json:
             _print_rows(way)
     choice = chosen(ways)
-    # What was looked at in part only says nothing about the rest.
-    kept = None if args.threads is not None or args.quick else keep_threads(model, choice.best.threads)
+    # What was looked at in part, or beside something else, says too little.
+    partly = busy or args.quick or args.threads is not None
+    kept = None if partly else keep_threads(model, choice.best.threads)
     if as_json:
         print(json.dumps({"choice": configuration(ways, choice), "kept": kept and str(kept)}))
     else:
