@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -15,7 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.engine_scenarios import client, ended
+from bench.engine_scenarios import Client
 from bench.load import quantile
 from bench.model_files import q8_0
 from bench.overhead import ROOT, machine, started
@@ -25,6 +26,7 @@ from bench.process import Running
 from bench.prompts import SYSTEM
 from bench.report import lines, placed
 from bench.streams import Ask, Plan, summary
+from gateway.engine.hosting import ENGINE_ENVIRONMENT
 
 if TYPE_CHECKING:
     from gateway.engine.context import Context
@@ -73,36 +75,28 @@ def conversation(threads: int, tokens: int, work: Path) -> dict[str, Any]:
     with started(program, peer.ready):
         memory = [(0.0, program.memory_mb())]
         began = time.perf_counter()
-        answering = client(Plan(peer.port, peer.model, (asked,), limit_s=580))
+        answering = Client(Plan(peer.port, peer.model, (asked,), limit_s=580))
         memory += _watched(program, answering, began)
-        wall_s, (answer,) = ended(answering)
+        wall_s, (answer,) = answering.answers()
     summary([answer], wall_s)
     return {
         "tokens": answer.tokens,
         "dropped": answer.dropped,
         "finish": answer.finish,
-        "stretches": _stretches(answer.ttft_ms, answer.gaps_ms, memory, parts=5),
+        "stretches": stretches(answer.ttft_ms, answer.gaps_ms, memory, parts=5),
     }
 
 
-def _watched(program: Running, answering: subprocess.Popen[str], began: float) -> list[tuple[float, float]]:
-    """Memory once a second; the answer is far too long for the pipe, so it is not there before it is read."""
+def _watched(program: Running, answering: Client, began: float) -> list[tuple[float, float]]:
+    """Memory twice a second until the client is done."""
     samples = []
-    deadline = time.perf_counter() + 580
-    while not _readable(answering) and time.perf_counter() < deadline:
-        time.sleep(1)
+    while not answering.over:
+        time.sleep(0.5)
         samples.append((time.perf_counter() - began, program.memory_mb()))
     return samples
 
 
-def _readable(answering: subprocess.Popen[str]) -> bool:
-    import select
-
-    assert answering.stdout is not None
-    return bool(select.select([answering.stdout], [], [], 0)[0])
-
-
-def _stretches(
+def stretches(
     ttft_ms: float, gaps_ms: tuple[float, ...], memory: list[tuple[float, float]], parts: int
 ) -> list[dict[str, float]]:
     size, at_ms, rows = max(1, len(gaps_ms) // parts), ttft_ms, []
@@ -157,6 +151,7 @@ def run(quick: bool, threads: int, work: Path) -> dict[str, Any]:
         [sys.executable, "-m", "bench.context", "--reading", json.dumps(asdict(reading))],
         cwd=ROOT,
         check=True,
+        env={**os.environ, **ENGINE_ENVIRONMENT},
         stdout=subprocess.PIPE,
         text=True,
     )

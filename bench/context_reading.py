@@ -94,7 +94,8 @@ class Facts:
         names = [f"The password of the {colour} {thing} is" for colour in _COLOURS for thing in _THINGS]
         dice.shuffle(names)
         self.questions = [model.tokens("\n" + name) for name in names]
-        self.answers = [model.tokens(" " + dice.choice(_WORDS)) for _ in names]
+        # In turn: within any window no two answers are alike, so that none is hit by naming another's.
+        self.answers = [model.tokens(" " + _WORDS[number % len(_WORDS)]) for number in range(len(names))]
         ends = model.tokens(".\n")
         # The prose begins anew where it is used up: by then no window holds its first reading.
         stretch = [

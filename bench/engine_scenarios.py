@@ -8,6 +8,7 @@ import random
 import resource
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict
 from itertools import islice
@@ -39,27 +40,33 @@ RESPONSE_FORMATS: dict[str, dict[str, Any]] = {
 """Each asked for the same schema in the words that it knows."""
 
 
-def client(plan: Plan) -> subprocess.Popen[str]:
-    started = subprocess.Popen(
-        [sys.executable, "-m", "bench.streams"], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
-    assert started.stdin is not None
-    started.stdin.write(json.dumps(asdict(plan)))
-    started.stdin.close()
-    return started
+class Client:
+    """The client's process, started at once. It writes to a file: a pipe that nobody reads meanwhile would fill."""
 
+    def __init__(self, plan: Plan) -> None:
+        self._said = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed when its answers are taken
+        command = [sys.executable, "-m", "bench.streams"]
+        self._process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=self._said, text=True)
+        assert self._process.stdin is not None
+        with self._process.stdin as plan_of_it:
+            plan_of_it.write(json.dumps(asdict(plan)))
 
-def ended(started: subprocess.Popen[str]) -> tuple[float, list[Answered]]:
-    assert started.stdout is not None
-    with started:
-        said = json.loads(started.stdout.read() or "null")
-    if said is None:
-        raise RuntimeError(f"the client ended with {started.returncode}")
-    return said["wall_s"], [Answered(**{**one, "gaps_ms": tuple(one["gaps_ms"])}) for one in said["answers"]]
+    @property
+    def over(self) -> bool:
+        return self._process.poll() is not None
+
+    def answers(self) -> tuple[float, list[Answered]]:
+        """Wait for it; how long all took, and each answer."""
+        with self._said:
+            if (code := self._process.wait()) != 0:
+                raise RuntimeError(f"the client ended with {code}")
+            self._said.seek(0)
+            said = json.load(self._said)
+        return said["wall_s"], [Answered(**{**one, "gaps_ms": tuple(one["gaps_ms"])}) for one in said["answers"]]
 
 
 def asked(peer: Peer, asks: Sequence[Ask], streams: int) -> tuple[float, list[Answered]]:
-    return ended(client(Plan(peer.port, peer.model, tuple(asks), streams)))
+    return Client(Plan(peer.port, peer.model, tuple(asks), streams)).answers()
 
 
 def tales(seed: int, number: int, max_tokens: int = 64) -> list[Ask]:

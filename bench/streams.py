@@ -112,12 +112,14 @@ def read(arrived: Sequence[tuple[float, bytes]], due: float, max_tokens: int) ->
     texts: list[str] = []
     finish, done = "", False
     usage: dict[str, Any] = {}
+    dropped = 0
     for moment, data in arrived:
         if data == b"[DONE]":
             done = True
             continue
         event = json.loads(data)
         usage = event.get("usage") or usage
+        dropped = event.get("gateway", {}).get("context", {}).get("dropped", dropped)
         for choice in event.get("choices") or ():
             finish = choice.get("finish_reason") or finish
             if text := choice.get("delta", {}).get("content"):
@@ -135,7 +137,7 @@ def read(arrived: Sequence[tuple[float, bytes]], due: float, max_tokens: int) ->
         usage.get("prompt_tokens", 0),
         finish,
         "".join(texts),
-        dropped=usage.get("context", {}).get("dropped", 0),
+        dropped=dropped,
     )
 
 

@@ -88,6 +88,13 @@ async def test_an_event_cut_across_chunks_and_ended_the_other_way_is_read_whole(
     assert (one.text, one.tokens) == ("one two three", 7)
 
 
+async def test_what_the_context_let_go_of_is_noted() -> None:
+    shifted = event(finish="length", gateway={"context": {"shifted": True, "dropped": 96}})
+    async with serving([event("one"), shifted, DONE]) as (port, _):
+        (one,) = await run(plan(port))
+    assert one.dropped == 96
+
+
 @pytest.mark.parametrize(
     ("pieces", "head"),
     [
