@@ -1,7 +1,8 @@
 """Plain schemas, as `plain_schema` makes them, looked at as a whole: what ends, what starts over, what overlaps.
 
 A plain schema is one of: `{}` (any value) · `{"$ref": "#/$defs/NAME"}` · `{"anyOf": [...]}` · `{"enum": [...]}` ·
-`{"type": KIND, ...}` with keywords of that kind alone. The outermost one may carry `$defs`.
+`{"type": KIND, ...}` with keywords of that kind alone, and `loose` where other kinds match too but are never written.
+The outermost one may carry `$defs`.
 """
 
 from __future__ import annotations
@@ -127,7 +128,7 @@ class Whole:
         if None in kinds or kinds == {"integer", "number"}:
             return False
         if len(kinds) > 1:
-            return True
+            return "loose" not in read
         return kinds == {"object"} and self._misses_object(written, read)
 
     def _misses_values(self, written: Plain, read: Plain) -> bool:
@@ -135,6 +136,8 @@ class Whole:
             values = [{json.dumps(value, sort_keys=True) for value in node["enum"]} for node in (written, read)]
             # 1 and 1.0 are one value, and so are true and true.
             return values[0].isdisjoint(values[1]) and not any(isinstance(v, float) for v in written["enum"])
+        if "loose" in read:
+            return False
         enum, node = (written, read) if "enum" in written else (read, written)
         return node.get("type") in {"object", "array", "string", "boolean", "null"} and not any(
             is_kind(value, node["type"]) for value in enum["enum"]

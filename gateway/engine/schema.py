@@ -44,6 +44,8 @@ def plain_schema(
         raise Unsupported(str(error), param=param) from None
     except RecursionError:
         raise Unsupported(f"{path}: it is too deep", param=param) from None
+    except (AttributeError, KeyError, TypeError, ValueError):  # a keyword's value of the wrong kind
+        raise Unsupported(f"{path}: it is not a valid schema", param=param) from None
 
 
 class _Plain:
@@ -97,7 +99,7 @@ class _Plain:
             return self._visit(self._merged(schema, path), path, depth + 1)
         for word in schema:
             if word not in _NOTES and word not in (shape, "type") and not word.startswith("x-"):
-                if word == "format" and word not in FORMATS:
+                if word == "format" and not _is_known(schema[word]):
                     continue
                 raise Cannot(f"{path}.{word}", f"it cannot be enforced beside {shape}")
         if shape == "$ref":
@@ -141,7 +143,7 @@ class _Plain:
         return merged
 
     def _reference(self, ref: Any, path: str) -> str:
-        if ref not in self._names:
+        if not isinstance(ref, str) or ref not in self._names:
             target = self._target(ref, path)
             name = self._names[ref] = f"d{len(self._names)}"
             self._paths[name] = self._path + "".join(f".{part}" for part in _pointer(ref))
@@ -162,22 +164,27 @@ class _Plain:
         return target
 
     def _typed(self, schema: Mapping[str, Any], path: str, depth: int) -> dict[str, Any]:
-        kind = schema.get("type")
+        kind, loose = schema.get("type"), {}
         if isinstance(kind, list):
             parts = [self._visit({**schema, "type": one}, path, depth + 1) for one in full_list(kind, f"{path}.type")]
             return parts[0] if len(parts) == 1 else {"anyOf": parts}
         if kind is None:
             # Without a type, other kinds of values would be allowed as well; to write none of them breaks nothing.
             kind = next((name for name, words in KEYWORDS.items() if (words - {"format"}) & set(schema)), None)
-            if kind is None and schema.get("format") in FORMATS:
+            if kind is None and _is_known(schema.get("format")):
                 kind = "string"
             if kind is None:
                 return {}
+            loose = {"loose": True}
         if not isinstance(kind, str) or kind not in KEYWORDS:
             raise Cannot(f"{path}.type", "JSON has no such type")
         own = {word: schema[word] for word in schema if word in KEYWORDS[kind]}
         part = READERS[kind]({"type": kind, **own}, path, lambda inner, place: self._visit(inner, place, depth + 1))
-        return {"type": kind, **part}
+        return {"type": kind, **part, **loose}
+
+
+def _is_known(name: Any) -> bool:
+    return isinstance(name, str) and name in FORMATS
 
 
 def _pointer(ref: str) -> list[str]:

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 import jsonschema
 import numpy as np
 import pytest
+from hypothesis import given, settings
 from openai.lib._pydantic import to_strict_json_schema
 from pydantic import BaseModel, Field, IPvAnyAddress, RootModel, TypeAdapter
 
@@ -26,6 +27,7 @@ from gateway.engine.grammar import Grammar
 from gateway.engine.model import Model
 from gateway.engine.sampler import Sampler
 from gateway.engine.schema import JSON_OBJECT, plain_schema
+from tests.support.schemas import SCHEMAS as ANY_SCHEMA
 
 pytestmark = pytest.mark.model
 
@@ -136,6 +138,20 @@ SCHEMAS: dict[str, Any] = {
 @pytest.mark.parametrize("schema", SCHEMAS.values(), ids=SCHEMAS.keys())
 def test_every_finished_answer_is_valid(loaded: Model, writer: Writer, schema: Any) -> None:
     for answer in answers(loaded, writer, schema, 6):
+        jsonschema.validate(json.loads(answer), schema, cls=jsonschema.Draft202012Validator)
+
+
+@settings(deadline=None, max_examples=60)
+@given(schema=ANY_SCHEMA)
+def test_any_schema_is_refused_or_every_finished_answer_is_valid(loaded: Model, writer: Writer, schema: Any) -> None:
+    try:
+        gbnf = to_grammar(plain_schema(schema))
+        jsonschema.Draft202012Validator.check_schema(schema)
+    except (Unsupported, jsonschema.SchemaError):
+        return
+    with closing(Grammar(loaded, gbnf)) as grammar:
+        answer = writer.say(grammar, 1, most=100)
+    if answer is not None and "nullable" not in json.dumps(schema):  # which the standard does not know
         jsonschema.validate(json.loads(answer), schema, cls=jsonschema.Draft202012Validator)
 
 
