@@ -57,8 +57,9 @@ bench-context: $(READY)  ## measure what a window that slides keeps and loses (A
 docs: dev  ## check the documentation: links, commands, settings, examples
 	$(BIN)/python -m pytest tests/docs $(ARGS)
 
-soak: $(READY)  ## load the gateway for a while and watch memory and files (ARGS="--minutes 30")
+soak: dev  ## load it and watch memory and files (ARGS="--minutes 30"), then shoot the model's process for two minutes
 	$(BIN)/python -m bench.soak $(ARGS)
+	CHAOS_S=120 $(BIN)/python -m pytest tests/engine/test_chaos.py -s
 
 format: $(DONE)/dev  ## format the code and repair what the linter can
 	$(BIN)/ruff format .

@@ -17,7 +17,7 @@ import sys
 import time
 import traceback
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -466,16 +466,14 @@ def check_an_error_after_a_ping_is_raised(to: Setting) -> None:
     assert caught[0].code == "upstream_broke"
 
 
-def main(base_url: str, upstream: str, key: str) -> None:
-    client = openai.OpenAI(base_url=base_url, api_key=key, max_retries=0, timeout=20)
-    aclient = openai.AsyncOpenAI(base_url=base_url, api_key=key, max_retries=0, timeout=20)
-    to = Setting(client, aclient, upstream)
+def run(checks: Mapping[str, Any], to: Any, aclient: openai.AsyncOpenAI) -> None:
+    """Every check in order, each told of in one line; an async client lives in one event loop."""
     print(json.dumps({"client": openai.__version__}), flush=True)
     with asyncio.Runner() as runner:
-        for name, check in globals().copy().items():
+        for name, check in checks.items():
             if not name.startswith("check_"):
                 continue
-            problem = None
+            problem, began = None, time.monotonic()
             try:
                 if inspect.iscoroutinefunction(check):
                     runner.run(check(to))
@@ -483,8 +481,15 @@ def main(base_url: str, upstream: str, key: str) -> None:
                     check(to)
             except Exception:
                 problem = traceback.format_exc()
-            print(json.dumps({"check": name.removeprefix("check_"), "problem": problem}), flush=True)
+            took_s = round(time.monotonic() - began, 3)
+            print(json.dumps({"check": name.removeprefix("check_"), "problem": problem, "took_s": took_s}), flush=True)
         runner.run(aclient.close())
+
+
+def main(base_url: str, upstream: str, key: str) -> None:
+    client = openai.OpenAI(base_url=base_url, api_key=key, max_retries=0, timeout=20)
+    aclient = openai.AsyncOpenAI(base_url=base_url, api_key=key, max_retries=0, timeout=20)
+    run(globals().copy(), Setting(client, aclient, upstream), aclient)
 
 
 if __name__ == "__main__":

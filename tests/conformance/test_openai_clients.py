@@ -20,8 +20,11 @@ from tests.support.serving import Serving, free_port, serving
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
-CHECKS = re.findall(r"^(?:async )?def check_(\w+)", (HERE / "client_checks.py").read_text(), re.MULTILINE)
 KEY = "sk-conformance"
+
+
+def checks_of(script: str) -> list[str]:
+    return re.findall(r"^(?:async )?def check_(\w+)", (HERE / script).read_text(), re.MULTILINE)
 
 
 @pytest.fixture(scope="module")
@@ -72,28 +75,56 @@ def newest_python() -> Path:
 def run(request: pytest.FixtureRequest, gateway: Serving, upstream: CaptureServer) -> Run:
     python = sys.executable if request.param == "pinned" else newest_python()
     before = len(refusals(gateway))
+    client, problems = checked(python, "client_checks.py", gateway.base_url, upstream.url, KEY)
+    return Run(client, problems, len(refusals(gateway)) - before)
+
+
+def checked(python: str | Path, script: str, *arguments: str) -> tuple[str, dict[str, str | None]]:
+    """Which client it was, and what is wrong with each check."""
     done = subprocess.run(
-        [python, "-W", "error", HERE / "client_checks.py", gateway.base_url, upstream.url, KEY],
+        [python, "-W", "error", HERE / script, *arguments],
         capture_output=True,
         text=True,
-        timeout=90,
+        timeout=100,
         check=False,
-        env={"PATH": os.environ["PATH"], "NO_PROXY": "*"},
+        env={"PATH": os.environ["PATH"], "NO_PROXY": "*", "PYTHONDONTWRITEBYTECODE": "1"},
     )
     assert done.returncode == 0, done.stderr
     first, *rest = map(json.loads, done.stdout.splitlines())
-    problems = {line["check"]: line["problem"] for line in rest}
-    return Run(first["client"], problems, len(refusals(gateway)) - before)
+    return first["client"], {line["check"]: line["problem"] for line in rest}
 
 
 def refusals(gateway: Serving) -> list[object]:
     return [record for record in gateway.records("decided") if record["facts"]["decision"]["refusal"]]
 
 
-@pytest.mark.parametrize("check", CHECKS)
+@pytest.mark.parametrize("check", checks_of("client_checks.py"))
 def test_the_client(run: Run, check: str) -> None:
     assert run.problems[check] is None, f"openai {run.client}\n{run.problems[check]}"
 
 
 def test_a_refused_request_leaves_one_trail_although_the_client_may_retry(run: Run) -> None:
     assert run.refusals == 1
+
+
+# ── The model on this host ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture(scope="module")
+def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
+    config = {"local": {"context": 1024, "parallel": 4, "threads": 1}, "backends": [], "cache": {"url": "off://"}}
+    with serving(tmp_path_factory.mktemp("local"), config, ready="?zone=local") as it:
+        yield it
+
+
+@pytest.fixture(scope="module", params=["pinned", "newest"])
+def local_run(request: pytest.FixtureRequest, local: Serving) -> Run:
+    python = sys.executable if request.param == "pinned" else newest_python()
+    client, problems = checked(python, "local_checks.py", local.base_url, "none")
+    return Run(client, problems, 0)
+
+
+@pytest.mark.model
+@pytest.mark.parametrize("check", checks_of("local_checks.py"))
+def test_the_client_with_the_local_model(local_run: Run, check: str) -> None:
+    assert local_run.problems[check] is None, f"openai {local_run.client}\n{local_run.problems[check]}"

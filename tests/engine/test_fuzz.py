@@ -179,7 +179,9 @@ def test_a_loaded_child_says_what_is_wrong_with_a_frame_and_answers_the_next(
     st.sampled_from(["temperature", "top_p", "top_k", "min_p", "seed", "repeat_penalty", "presence_penalty", "stop"]),
     json_values,
 )
-def test_a_parameter_that_breaks_the_sampler_breaks_its_own_request_alone(loaded: Loaded, name: str, value: Any) -> None:
+def test_a_parameter_that_breaks_the_sampler_breaks_its_own_request_alone(
+    loaded: Loaded, name: str, value: Any
+) -> None:
     says_what_is_wrong(loaded, "ask", ask={**GOOD["ask"], name: value})
 
 
@@ -265,15 +267,16 @@ bodies = st.fixed_dictionaries(
         "logprobs": st.booleans(),
         "top_logprobs": st.integers(-1, 21),
         "logit_bias": st.dictionaries(
-            st.integers(-1, 49_152).map(str) | st.sampled_from(["0", "2", "x", "4294967296"]), numbers | st.integers(-100, 100),
+            st.integers(-1, 49_152).map(str) | st.sampled_from(["0", "2", "x", "4294967296"]),
+            numbers | st.integers(-100, 100),
             max_size=4,
         ),
         "response_format": st.fixed_dictionaries({"type": st.sampled_from(["text", "json_object", "json_schema", "x"])})
-        | st.fixed_dictionaries(
-            {"type": st.just("json_schema"), "json_schema": st.fixed_dictionaries({"name": st.just("x"), "schema": schemas})}
-        ),
+        | schemas.map(lambda schema: {"type": "json_schema", "json_schema": {"name": "x", "schema": schema}}),
         "tools": st.lists(st.fixed_dictionaries({"type": st.just("function"), "function": functions}), max_size=3),
-        "tool_choice": st.sampled_from(["none", "auto", "required", "x", {"type": "function", "function": {"name": "weather"}}]),
+        "tool_choice": st.sampled_from(
+            ["none", "auto", "required", "x", {"type": "function", "function": {"name": "weather"}}]
+        ),
         "parallel_tool_calls": st.booleans(),
     },
 )  # fmt: skip
@@ -317,7 +320,7 @@ NASTY: dict[str, dict[str, Any]] = {
         "response_format": {"type": "json_object"},
     },
     "nothing but the end": {"logit_bias": {"2": 100}, "temperature": 0},
-    "the end inside a grammar": {"logit_bias": {"2": 100}, "temperature": 0, "response_format": {"type": "json_object"}},
+    "the end inside a grammar": {"logit_bias": {"2": 100}, "response_format": {"type": "json_object"}},
     "all filters shut": {"top_p": 0, "top_k": 1, "min_p": 1, "temperature": 2},
     "all filters open": {"top_p": 1, "top_k": 0, "min_p": 0, "temperature": 2},
     "huge limits": {"max_tokens": 2**31, "top_k": 2**31 - 1, "seed": 2**64 - 1, "stop": ["x" * 5000]},
