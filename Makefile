@@ -12,7 +12,7 @@ DONE   := $(VENV)/done
 
 PIP      := $(BIN)/python -m pip --disable-pip-version-check
 LOCKED   := $(PIP) install --require-hashes
-SETUP    := $(shell find gateway/setup gateway/detect gateway/engine/catalogue.py -type f ! -name '*.pyc' 2>/dev/null)
+SETUP    := $(shell find gateway/setup gateway/detect gateway/engine/files/catalogue.py -type f ! -name '*.pyc' 2>/dev/null)
 # Where no compiler is to be had a canned model stands in, and neither engine nor model are brought here.
 ifeq ($(GATEWAY_LOCAL),canned)
 READY    := $(DONE)/setup-canned

@@ -29,7 +29,7 @@ from bench.streams import Ask, Plan, summary
 from gateway.engine.hosting import ENGINE_ENVIRONMENT
 
 if TYPE_CHECKING:
-    from gateway.engine.context import Context
+    from gateway.engine.batch.context import Context
 
 CACHE = ROOT / ".cache"
 WINDOW = 512
@@ -48,8 +48,8 @@ class Reading:
 def read(reading: Reading) -> dict[str, Any]:
     """Perplexity and recall; in a process of its own, which the library may end and has all to itself."""
     from bench.context_reading import Facts, perplexities, recall, text
-    from gateway.engine.context import Context
-    from gateway.engine.model import Model
+    from gateway.engine.batch.context import Context
+    from gateway.engine.batch.model import Model
 
     model = Model(Path(reading.file))
     tokens = model.tokens(text())

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gateway.engine.perplexity import logprobs, perplexity
-from gateway.engine.scheduler import SHIFT_SHARE
+from gateway.engine.batch.scheduler import SHIFT_SHARE
+from gateway.engine.tuning.perplexity import logprobs, perplexity
 
 if TYPE_CHECKING:
-    from gateway.engine.context import Context
-    from gateway.engine.model import Model
+    from gateway.engine.batch.context import Context
+    from gateway.engine.batch.model import Model
 
 SINKS = 4
 """What the engine keeps at least."""

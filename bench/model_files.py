@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from gateway.core.errors import ConfigurationError
-from gateway.engine.catalogue import DEFAULT_MODEL, find
+from gateway.engine.files.catalogue import DEFAULT_MODEL, find
 from gateway.setup import ensure_model
 
 

@@ -15,8 +15,8 @@ from gateway.core.errors import ConfigurationError
 from gateway.settings import load_settings
 
 if TYPE_CHECKING:
-    from gateway.engine.bench import Way
-    from gateway.engine.catalogue import ModelFile
+    from gateway.engine.files.catalogue import ModelFile
+    from gateway.engine.tuning.bench import Way
 
 _MOST_THREADS = 512
 _QUICK = 0.15
@@ -25,9 +25,9 @@ _UNITS = ("", "", "tok/s", "tok/s", "tok/s", "s", "MB", "MB", "")
 
 
 def run(args: argparse.Namespace) -> int:
-    from gateway.engine.bench import chosen, measured, thread_counts
     from gateway.engine.machine import physical_cores
-    from gateway.engine.threads import keep_threads
+    from gateway.engine.tuning.bench import chosen, measured, thread_counts
+    from gateway.engine.tuning.threads import keep_threads
     from gateway.setup.screen import Screen
 
     model = _model(args)
@@ -58,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _model(args: argparse.Namespace) -> ModelFile:
-    from gateway.engine.catalogue import find
+    from gateway.engine.files.catalogue import find
 
     if args.model:
         return find(args.model)

@@ -14,7 +14,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _list(args: argparse.Namespace) -> int:
-    from gateway.engine.catalogue import listing
+    from gateway.engine.files.catalogue import listing
 
     for model in listing():
         entry = {
@@ -55,7 +55,7 @@ def _pull(args: argparse.Namespace) -> int:
 
 
 def _verify(args: argparse.Namespace) -> int:
-    from gateway.engine.catalogue import find, listing, verify
+    from gateway.engine.files.catalogue import find, listing, verify
 
     present = [model.id for model in listing() if model.path is not None]
     for name in [args.name] if args.name else present:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.core.errors import BadRequest, Unsupported
-from gateway.engine.schema import JSON_OBJECT, plain_schema
+from gateway.engine.schemas.schema import JSON_OBJECT, plain_schema
 from gateway.engine.tools.ask import ToolAsk, parse_tools
 
 MAX_CHOICES = 16

@@ -21,9 +21,9 @@ from gateway.core.errors import (
     QueueFull,
 )
 from gateway.core.types import BackendSpec, Chunk, Decision, Pieces, Request, Usage, Zone
-from gateway.engine.adapters import AdapterFile, identity
 from gateway.engine.ask import HONOURED, parse_ask
-from gateway.engine.catalogue import ModelFile
+from gateway.engine.files.adapters import AdapterFile, identity
+from gateway.engine.files.catalogue import ModelFile
 from gateway.engine.frames import Frame
 from gateway.engine.hosting import Host, ProcessHost, ThreadHost
 from gateway.engine.machine import physical_cores
@@ -249,7 +249,7 @@ class LocalEngine:
 
 
 def makeshift(tools: bool, context_overflow: str) -> frozenset[str]:
-    """What the engine does for any model, and well for few: it makes each one write calls, and shifts what is too long."""
+    """What the engine does with any model, well or not: it makes each write calls, and shifts what is too long."""
     shifts = {"context"} if context_overflow == "shift" else set()
     return frozenset(shifts if tools else {"tools"} | shifts)
 

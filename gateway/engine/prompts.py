@@ -8,12 +8,12 @@ from typing import Any
 
 from gateway.core.errors import BadRequest, ContextTooLong
 from gateway.engine.ask import Ask
+from gateway.engine.batch.job import Job
+from gateway.engine.batch.model import Model
+from gateway.engine.batch.slots import common_prefix
 from gateway.engine.frames import Frame
-from gateway.engine.grammar import Grammar, to_grammar
-from gateway.engine.job import Job
 from gateway.engine.messages import Message
-from gateway.engine.model import Model
-from gateway.engine.slots import common_prefix
+from gateway.engine.sampling.grammar import Grammar, to_grammar
 from gateway.engine.template import ChatTemplate
 from gateway.engine.tools import ToolAsk
 

@@ -13,17 +13,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gateway.core.errors import BadRequest, ConfigurationError, ContextTooLong, GatewayError, Unsupported
-from gateway.engine.digest import known_sha256_of
+from gateway.engine.files.digest import known_sha256_of
 from gateway.engine.frames import Frame
 from gateway.engine.machine import available_bytes
 
 if TYPE_CHECKING:
-    from gateway.engine.context import Context
-    from gateway.engine.job import Job
-    from gateway.engine.model import Model
+    from gateway.engine.batch.context import Context
+    from gateway.engine.batch.job import Job
+    from gateway.engine.batch.model import Model
+    from gateway.engine.batch.rows import Step
+    from gateway.engine.batch.scheduler import Scheduler
     from gateway.engine.prompts import Prompts
-    from gateway.engine.rows import Step
-    from gateway.engine.scheduler import Scheduler
 
 Send = Callable[[Mapping[str, Any]], None]
 
@@ -135,12 +135,12 @@ class Worker:
             raise ConfigurationError(
                 f"model file {path.name!r} has sha256 {actual}, expected {frame['sha256']}: it was changed or damaged"
             )
-        from gateway.engine.adapters import AdapterFile
-        from gateway.engine.context import Context
-        from gateway.engine.encode import encoded
-        from gateway.engine.model import Model
+        from gateway.engine.batch.context import Context
+        from gateway.engine.batch.model import Model
+        from gateway.engine.batch.scheduler import Scheduler
+        from gateway.engine.files.adapters import AdapterFile
+        from gateway.engine.files.encode import encoded
         from gateway.engine.prompts import Prompts
-        from gateway.engine.scheduler import Scheduler
 
         path = encoded(
             path, frame["sha256"], frame["encode"], frame["threads"], self._notes.append, stopped=lambda: self._stopped

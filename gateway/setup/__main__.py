@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 from gateway.core.errors import ConfigurationError
-from gateway.engine.catalogue import DEFAULT_MODEL
-from gateway.engine.places import share_dir
+from gateway.engine.files.catalogue import DEFAULT_MODEL
+from gateway.engine.files.places import share_dir
 from gateway.setup.engine import ensure_engine
 from gateway.setup.model import ensure_model
 from gateway.setup.screen import Screen

@@ -11,9 +11,9 @@ import zipfile
 from pathlib import Path
 
 from gateway.core.errors import ConfigurationError
-from gateway.engine.catalogue import KNOWN, KnownModel, find
-from gateway.engine.digest import sha256_of
-from gateway.engine.places import data_dir, share_dir
+from gateway.engine.files.catalogue import KNOWN, KnownModel, find
+from gateway.engine.files.digest import sha256_of
+from gateway.engine.files.places import data_dir, share_dir
 from gateway.setup.pip import pip
 from gateway.setup.screen import Progress, Report, silent
 

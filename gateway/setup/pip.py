@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from gateway.core.errors import ConfigurationError
-from gateway.engine.places import cache_dir
+from gateway.engine.files.places import cache_dir
 
 
 def pip(

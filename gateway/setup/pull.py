@@ -10,10 +10,10 @@ from pathlib import Path, PurePosixPath
 import httpx
 
 from gateway.core.errors import ConfigurationError
-from gateway.engine.catalogue import KNOWN, ModelFile, find
-from gateway.engine.digest import sha256_of
-from gateway.engine.places import data_dir
-from gateway.engine.registry import Registered, register
+from gateway.engine.files.catalogue import KNOWN, ModelFile, find
+from gateway.engine.files.digest import sha256_of
+from gateway.engine.files.places import data_dir
+from gateway.engine.files.registry import Registered, register
 from gateway.setup.download import Source, check_url, download
 from gateway.setup.model import ensure_model
 from gateway.setup.screen import Progress, Report, silent

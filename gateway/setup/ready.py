@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping
 
 from gateway.core.errors import ConfigurationError
-from gateway.engine.catalogue import KNOWN
+from gateway.engine.files.catalogue import KNOWN
 from gateway.setup.engine import ensure_engine
 from gateway.setup.model import ensure_model
 from gateway.setup.screen import Progress, Report, silent

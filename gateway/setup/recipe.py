@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.core.errors import ConfigurationError
-from gateway.engine.places import cache_dir
+from gateway.engine.files.places import cache_dir
 
 _ACCELERATORS = {
     "cpu": ("-DGGML_METAL=OFF",),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from gateway.core.errors import ConfigurationError
 from gateway.core.types import BackendSpec, Zone
-from gateway.engine.catalogue import KNOWN, find, listing
+from gateway.engine.files.catalogue import KNOWN, find, listing
 from gateway.engine.local import makeshift
 from gateway.settings import Settings
 from gateway.wiring.backends import configured, spec_of

@@ -13,7 +13,7 @@ from gateway.settings import Settings
 from gateway.wiring.catalogue import canned_spec
 
 if TYPE_CHECKING:
-    from gateway.engine.adapters import AdapterFile
+    from gateway.engine.files.adapters import AdapterFile
     from gateway.engine.supervisor import Status
 
 
@@ -23,9 +23,9 @@ def build_local(settings: Settings, folder: Path, log: Any) -> LocalBackend | No
         return None
     if settings.local.engine == "canned":
         return CannedLocal(canned_spec(settings))
-    from gateway.engine.catalogue import find
+    from gateway.engine.files.catalogue import find
     from gateway.engine.local import LocalEngine
-    from gateway.engine.threads import threads_for
+    from gateway.engine.tuning.threads import threads_for
 
     local = settings.local
     model = find(local.model, sha256=local.sha256, base=folder)
@@ -53,7 +53,7 @@ def build_local(settings: Settings, folder: Path, log: Any) -> LocalBackend | No
 
 def adapters(settings: Settings, folder: Path) -> tuple[AdapterFile, ...]:
     """Those configured, each with the digest of its content. Raises ConfigurationError for a missing or other file."""
-    from gateway.engine.adapters import AdapterFile, verified
+    from gateway.engine.files.adapters import AdapterFile, verified
 
     return tuple(
         verified(AdapterFile(given.name, folder / given.path.expanduser(), given.sha256, given.scale))

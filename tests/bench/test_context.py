@@ -9,8 +9,8 @@ import pytest
 from bench.context import stretches, tables
 from bench.context_reading import Facts, perplexities, recall, text
 from bench.model_files import shipped
-from gateway.engine.context import Context
-from gateway.engine.model import Model
+from gateway.engine.batch.context import Context
+from gateway.engine.batch.model import Model
 
 WINDOW = 128
 

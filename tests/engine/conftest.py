@@ -13,7 +13,7 @@ import pytest
 
 from gateway.core.errors import ConfigurationError
 from gateway.core.types import Decision, Principal, Request, Sensitivity, Usage, Zone
-from gateway.engine.catalogue import DEFAULT_MODEL, ModelFile, find
+from gateway.engine.files.catalogue import DEFAULT_MODEL, ModelFile, find
 from gateway.engine.local import LocalEngine
 from gateway.setup import ensure_model
 

@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 
 from gateway.core.errors import BackendError, ConfigurationError, LocalUnavailable
-from gateway.engine.adapters import AdapterFile, load_adapters, verified
-from gateway.engine.catalogue import ModelFile
-from gateway.engine.digest import sha256_of
+from gateway.engine.files.adapters import AdapterFile, load_adapters, verified
+from gateway.engine.files.catalogue import ModelFile
+from gateway.engine.files.digest import sha256_of
 from gateway.engine.local import LocalEngine
 from gateway.engine.supervisor import State
 from tests.support.command import run
@@ -95,7 +95,7 @@ def test_a_gateway_with_a_missing_or_another_file_does_not_start(folder: Path) -
 
 @pytest.fixture(scope="module")
 def weights(model: ModelFile) -> Any:
-    from gateway.engine.model import Model
+    from gateway.engine.batch.model import Model
 
     loaded = Model(model.path)
     yield loaded.pointer

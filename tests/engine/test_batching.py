@@ -14,7 +14,7 @@ import pytest
 
 from gateway.core.errors import ContextTooLong, DeadlineExceeded, QueueFull
 from gateway.core.types import Principal, Usage
-from gateway.engine.catalogue import ModelFile
+from gateway.engine.files.catalogue import ModelFile
 from gateway.engine.local import LocalEngine
 
 pytestmark = [pytest.mark.anyio, pytest.mark.model]

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from gateway.commands.bench import configuration, table, verdict
-from gateway.engine.bench import Speed, Way, chosen, thread_counts
-from gateway.engine.catalogue import ModelFile
-from gateway.engine.threads import keep_threads, threads_for
+from gateway.engine.files.catalogue import ModelFile
+from gateway.engine.tuning.bench import Speed, Way, chosen, thread_counts
+from gateway.engine.tuning.threads import keep_threads, threads_for
 from tests.support.command import call, run
 from tests.support.tiny import write_tiny
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from gateway.core.errors import ConfigurationError
-from gateway.engine import digest
-from gateway.engine.catalogue import DEFAULT_MODEL, KNOWN, ModelFile, find, listing, verify
-from gateway.engine.places import model_dirs
-from gateway.engine.registry import Registered, read_registry, register
+from gateway.engine.files import digest
+from gateway.engine.files.catalogue import DEFAULT_MODEL, KNOWN, ModelFile, find, listing, verify
+from gateway.engine.files.places import model_dirs
+from gateway.engine.files.registry import Registered, read_registry, register
 
 
 @pytest.fixture(autouse=True)
@@ -19,7 +19,7 @@ def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("SLM_GATEWAY_DATA", str(tmp_path / "data"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    monkeypatch.setattr("gateway.engine.places.share_dir", lambda: tmp_path / "share")
+    monkeypatch.setattr("gateway.engine.files.places.share_dir", lambda: tmp_path / "share")
     return tmp_path
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from gateway.engine.catalogue import ModelFile
+from gateway.engine.files.catalogue import ModelFile
 from tests.support.chaos import PLANTED, Chaos, alive, chaos, child_of
 from tests.support.serving import Serving, serving
 

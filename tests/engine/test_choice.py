@@ -16,7 +16,7 @@ from llama_cpp import llama_cpp as lib
 from numpy.typing import NDArray
 
 from gateway.engine.ask import Ask
-from gateway.engine.choice import Choice, largest
+from gateway.engine.sampling.choice import Choice, largest
 
 Row = NDArray[np.float32]
 DRAWS = 1500

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from gateway.engine.confidence import confidence, logprobs
+from gateway.engine.sampling.confidence import confidence, logprobs
 
 
 class Letters:

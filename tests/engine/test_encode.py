@@ -16,10 +16,10 @@ from typing import Any
 
 import pytest
 
-from gateway.engine.catalogue import ModelFile
-from gateway.engine.encode import encoded
-from gateway.engine.gguf import read_head
-from gateway.engine.weights import check_whole, main_format
+from gateway.engine.files.catalogue import ModelFile
+from gateway.engine.files.encode import encoded
+from gateway.engine.files.gguf import read_head
+from gateway.engine.files.weights import check_whole, main_format
 from tests.support.tiny import write_tiny
 
 NAMES = {0: "F32", 1: "F16", 2: "Q4_0", 3: "Q4_1", 6: "Q5_0", 7: "Q5_1", 8: "Q8_0"}
@@ -200,7 +200,7 @@ def test_giving_up_leaves_nothing_behind(tmp_path: Path, cache: Path) -> None:
 ENCODE = """
 import sys
 from pathlib import Path
-from gateway.engine.encode import encoded
+from gateway.engine.files.encode import encoded
 print(encoded(Path(sys.argv[1]), None, "auto", 1, lambda _: None, gpu=lambda: False))
 """
 

@@ -20,8 +20,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from gateway.core.errors import GatewayError
-from gateway.engine.catalogue import ModelFile
 from gateway.engine.child import serve
+from gateway.engine.files.catalogue import ModelFile
 from gateway.engine.frames import Frames, encode
 from gateway.engine.hosting import ProcessHost
 from gateway.engine.local import LocalEngine

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gateway.engine.catalogue import ModelFile
-from gateway.engine.gguf import Head, NotGGUF, read_head
-from gateway.engine.weights import bits, check_whole, main_format, slow_share
+from gateway.engine.files.catalogue import ModelFile
+from gateway.engine.files.gguf import Head, NotGGUF, read_head
+from gateway.engine.files.weights import bits, check_whole, main_format, slow_share
 from tests.support.tiny import WIDTH, write_tiny
 
 HUGE = 2**63

@@ -20,13 +20,13 @@ from pydantic import BaseModel, Field, IPvAnyAddress, RootModel, TypeAdapter
 
 from gateway.core.errors import Unsupported
 from gateway.engine.ask import Ask
-from gateway.engine.catalogue import ModelFile
-from gateway.engine.choice import Choice
-from gateway.engine.gbnf import to_grammar
-from gateway.engine.grammar import Grammar
-from gateway.engine.model import Model
-from gateway.engine.sampler import Sampler
-from gateway.engine.schema import JSON_OBJECT, plain_schema
+from gateway.engine.batch.model import Model
+from gateway.engine.files.catalogue import ModelFile
+from gateway.engine.sampling.choice import Choice
+from gateway.engine.sampling.grammar import Grammar
+from gateway.engine.sampling.sampler import Sampler
+from gateway.engine.schemas.gbnf import to_grammar
+from gateway.engine.schemas.schema import JSON_OBJECT, plain_schema
 from tests.support.schemas import SCHEMAS as ANY_SCHEMA
 
 pytestmark = pytest.mark.model

@@ -11,7 +11,7 @@ import anyio
 import pytest
 
 from gateway.core.errors import BadRequest, ContextTooLong, GatewayError, QueueFull, Unsupported
-from gateway.engine.catalogue import ModelFile
+from gateway.engine.files.catalogue import ModelFile
 from gateway.engine.local import LocalEngine
 from gateway.engine.supervisor import State
 

@@ -20,7 +20,7 @@ import pytest
 
 from gateway.core.errors import BackendBroke
 from gateway.core.types import Principal, Request
-from gateway.engine.catalogue import ModelFile
+from gateway.engine.files.catalogue import ModelFile
 from gateway.engine.local import LocalEngine
 from tests.support.chaos import child_of
 from tests.support.serving import Serving, serving

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.engine.numbers import Bounds, decimals, integers
+from gateway.engine.schemas.numbers import Bounds, decimals, integers
 
 
 def pattern(alternatives: list[str]) -> re.Pattern[str]:

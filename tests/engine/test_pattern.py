@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.engine.pattern import (
+from gateway.engine.schemas.pattern import (
     Chain,
     Either,
     Node,
@@ -20,7 +20,7 @@ from gateway.engine.pattern import (
     narrowed,
     parse_pattern,
 )
-from gateway.engine.string_formats import FORMATS
+from gateway.engine.schemas.string_formats import FORMATS
 
 
 def matches(node: Node, text: str, at: int = 0) -> set[int]:

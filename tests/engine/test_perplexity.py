@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from gateway.engine.catalogue import ModelFile
-from gateway.engine.context import Context
-from gateway.engine.model import Model
-from gateway.engine.perplexity import change, logprobs, perplexity
+from gateway.engine.batch.context import Context
+from gateway.engine.batch.model import Model
+from gateway.engine.files.catalogue import ModelFile
+from gateway.engine.tuning.perplexity import change, logprobs, perplexity
 
 VOCABULARY = 5
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from gateway.engine.catalogue import ModelFile
+from gateway.engine.batch.rows import LOOP_PERIOD, LOOP_TOKENS, loops
+from gateway.engine.files.catalogue import ModelFile
 from gateway.engine.local import LocalEngine
-from gateway.engine.rows import LOOP_PERIOD, LOOP_TOKENS, loops
 
 
 @pytest.mark.parametrize("period", [1, 3, LOOP_PERIOD])

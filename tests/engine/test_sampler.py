@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from gateway.core.errors import BadRequest
 from gateway.engine.ask import Ask
-from gateway.engine.sampler import Sampler
+from gateway.engine.sampling.sampler import Sampler
 
 VOCABULARY = 100
 

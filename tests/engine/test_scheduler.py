@@ -11,13 +11,13 @@ import pytest
 from numpy.typing import NDArray
 
 from gateway.engine.ask import Ask
-from gateway.engine.catalogue import ModelFile
-from gateway.engine.context import Interrupted
-from gateway.engine.job import Job
-from gateway.engine.model import EngineFault, Model
-from gateway.engine.rows import Step
-from gateway.engine.scheduler import LEAST_PIECE, PATIENCE_S, STALL_S, Scheduler
-from gateway.engine.slots import MIN_COPY
+from gateway.engine.batch.context import Interrupted
+from gateway.engine.batch.job import Job
+from gateway.engine.batch.model import EngineFault, Model
+from gateway.engine.batch.rows import Step
+from gateway.engine.batch.scheduler import LEAST_PIECE, PATIENCE_S, STALL_S, Scheduler
+from gateway.engine.batch.slots import MIN_COPY
+from gateway.engine.files.catalogue import ModelFile
 
 SPEED = 1000.0
 """Tokens a second that the fake computes, by the fake clock."""

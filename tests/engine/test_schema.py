@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 
 from gateway.core.errors import Unsupported
-from gateway.engine.gbnf import to_grammar
-from gateway.engine.schema import plain_schema
+from gateway.engine.schemas.gbnf import to_grammar
+from gateway.engine.schemas.schema import plain_schema
 from tests.support.schemas import SCHEMAS
 
 TEXT = {"type": "string"}

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.engine.slots import MIN_COPY, Plan, Slots, Wish, common_prefix
+from gateway.engine.batch.slots import MIN_COPY, Plan, Slots, Wish, common_prefix
 
 SYSTEM = list(range(1000, 1100))
 """A hundred tokens of the operator's own system prompt."""

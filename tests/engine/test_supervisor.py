@@ -16,7 +16,7 @@ import anyio
 import pytest
 
 from gateway.core.errors import BackendBroke, ConfigurationError, LocalUnavailable
-from gateway.engine.catalogue import ModelFile
+from gateway.engine.files.catalogue import ModelFile
 from gateway.engine.frames import encode, read_frames
 from gateway.engine.hosting import ProcessHost
 from gateway.engine.local import LocalEngine

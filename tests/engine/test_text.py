@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from gateway.engine.text import Held
+from gateway.engine.batch.text import Held
 
 LETTERS = st.text(alphabet="abé🦙 ", max_size=40)
 STOPS = st.lists(st.text(alphabet="abé🦙 ", min_size=1, max_size=4), max_size=3)

@@ -12,10 +12,10 @@ import pytest
 
 from gateway.core.errors import Unsupported
 from gateway.engine.ask import Ask
-from gateway.engine.catalogue import ModelFile
-from gateway.engine.choice import Choice
-from gateway.engine.grammar import Grammar
-from gateway.engine.model import Model
+from gateway.engine.batch.model import Model
+from gateway.engine.files.catalogue import ModelFile
+from gateway.engine.sampling.choice import Choice
+from gateway.engine.sampling.grammar import Grammar
 from gateway.engine.tools import Syntax, ToolAsk, parse_tools
 from gateway.engine.tools.family import FAMILIES, GENERIC
 

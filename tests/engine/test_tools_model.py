@@ -11,12 +11,12 @@ import jsonschema
 import pytest
 
 from gateway.engine.ask import Ask, parse_ask
-from gateway.engine.catalogue import ModelFile
-from gateway.engine.context import Context
-from gateway.engine.grammar import Grammar
+from gateway.engine.batch.context import Context
+from gateway.engine.batch.model import Model
+from gateway.engine.files.catalogue import ModelFile
 from gateway.engine.messages import plain_messages
-from gateway.engine.model import Model
-from gateway.engine.sampler import Sampler
+from gateway.engine.sampling.grammar import Grammar
+from gateway.engine.sampling.sampler import Sampler
 from gateway.engine.template import ChatTemplate
 
 pytestmark = pytest.mark.model

@@ -338,7 +338,7 @@ def test_what_the_local_model_does_badly_leaves_where_it_may_and_is_done_where_i
     compiled: Compiled, ask: Any, facts: Any
 ) -> None:
     policy = compiled(
-        "name: x\npermit: [{name: beyond, zone: remote, when: {sensitivity: {at_most: internal}, beyond_local: true}}]\n",
+        "name: x\npermit: [{name: b, zone: remote, when: {sensitivity: {at_most: internal}, beyond_local: true}}]\n",
         [replace(LOCAL, tools=False, makeshift=frozenset({"tools"})), BackendSpec("large", Zone.REMOTE, "openai", "x")],
     )
     needs = Needs(tools=True)

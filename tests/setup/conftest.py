@@ -71,7 +71,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.setenv("SLM_GATEWAY_DATA", str(tmp_path / "data"))
-    monkeypatch.setattr("gateway.engine.places.share_dir", lambda: tmp_path / "share")
+    monkeypatch.setattr("gateway.engine.files.places.share_dir", lambda: tmp_path / "share")
     for name in ("GATEWAY_ACCEL", "CMAKE_ARGS", "GATEWAY_SETUP"):
         monkeypatch.delenv(name, raising=False)
     return tmp_path

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from gateway.core.errors import ConfigurationError
-from gateway.engine.places import cache_dir
+from gateway.engine.files.places import cache_dir
 from gateway.setup.engine import check_compiler, ensure_engine, steps
 from gateway.setup.locked import engine_lock, entries
 from gateway.setup.recipe import Recipe

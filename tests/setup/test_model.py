@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from gateway.core.errors import ConfigurationError
-from gateway.engine.catalogue import DEFAULT_MODEL, KNOWN, KnownModel
-from gateway.engine.places import data_dir
+from gateway.engine.files.catalogue import DEFAULT_MODEL, KNOWN, KnownModel
+from gateway.engine.files.places import data_dir
 from gateway.setup.model import ensure_model, fetch, unpack
 
 CONTENT = b"GGUF" + bytes(range(256)) * 5000

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from gateway.core.errors import ConfigurationError
-from gateway.engine.catalogue import DEFAULT_MODEL, KNOWN, find, listing
-from gateway.engine.places import data_dir
+from gateway.engine.files.catalogue import DEFAULT_MODEL, KNOWN, find, listing
+from gateway.engine.files.places import data_dir
 from gateway.setup import ensure_ready, pull
 from gateway.setup.pull import Wanted
 

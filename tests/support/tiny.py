@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from gateway.engine.weights import FORMATS
+from gateway.engine.files.weights import FORMATS
 
 WIDTH = 256
 _UINT32, _FLOAT, _STRING, _ARRAY = 4, 6, 8, 9

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, TypedDict
 
 from gateway.core.errors import BadRequest, Unsupported
-from gateway.engine.schema import plain_schema
+from gateway.engine.schemas.schema import plain_schema
 from gateway.engine.tools.loosen import loosened
 
 MAX_TOOLS = 128

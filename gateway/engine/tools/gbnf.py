@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gateway.core.errors import Unsupported
-from gateway.engine.gbnf import Rules
-from gateway.engine.schema import JSON_OBJECT
+from gateway.engine.schemas.gbnf import Rules
+from gateway.engine.schemas.schema import JSON_OBJECT
 from gateway.engine.tools.ask import Tool, ToolAsk
 from gateway.engine.tools.family import LIST, NAMED, Family
 

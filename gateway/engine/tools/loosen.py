@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gateway.core.errors import Unsupported
-from gateway.engine.schema import JSON_OBJECT, plain_schema
+from gateway.engine.schemas.schema import JSON_OBJECT, plain_schema
 
 _KEPT = frozenset({"type", "enum", "const", "required", "$ref"})
 _MAPS = frozenset({"properties", "$defs", "definitions"})

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from gateway.engine.ask import Ask
 
 if TYPE_CHECKING:
-    from gateway.engine.grammar import Grammar
+    from gateway.engine.sampling.grammar import Grammar
     from gateway.engine.tools import Syntax
 
 

@@ -12,7 +12,7 @@ from llama_cpp import llama_cpp as lib
 from gateway.core.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from gateway.engine.adapters import AdapterFile
+    from gateway.engine.files.adapters import AdapterFile
 
 
 class EngineFault(Exception):
@@ -44,7 +44,7 @@ class Model:
             self._pieces: dict[int, bytes] = {}
             self._ends = frozenset(token for token in range(self.n_vocab) if lib.llama_vocab_is_eog(self.vocab, token))
             if adapters:
-                from gateway.engine.adapters import load_adapters
+                from gateway.engine.files.adapters import load_adapters
 
                 loaded = load_adapters(self.pointer, adapters)
                 self._adapters = {file.name: (loaded[file.name], file.scale) for file in adapters}

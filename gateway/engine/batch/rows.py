@@ -10,12 +10,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.engine.confidence import confidence, logprobs
-from gateway.engine.job import Job
-from gateway.engine.model import Model
-from gateway.engine.sampler import Sampler
-from gateway.engine.slots import Slot
-from gateway.engine.text import Held
+from gateway.engine.batch.job import Job
+from gateway.engine.batch.model import Model
+from gateway.engine.batch.slots import Slot
+from gateway.engine.batch.text import Held
+from gateway.engine.sampling.confidence import confidence, logprobs
+from gateway.engine.sampling.sampler import Sampler
 
 LOOP_TOKENS = 192
 LOOP_PERIOD = 16

@@ -12,8 +12,8 @@ from typing import Any
 
 from gateway.core.errors import ConfigurationError
 from gateway.core.types import Json
-from gateway.engine.digest import known_sha256_of
-from gateway.engine.gguf import FLOAT32, Head, NotGGUF, read_head
+from gateway.engine.files.digest import known_sha256_of
+from gateway.engine.files.gguf import FLOAT32, Head, NotGGUF, read_head
 
 _KINDS = {0: "F32", 1: "F16", 8: "Q8_0", 30: "BF16"}
 """Types of elements that llama.cpp's converter writes; with some others computing ends the process."""

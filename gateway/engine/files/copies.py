@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from gateway.engine.digest import known_sha256_of, sha256_of
-from gateway.engine.errand import ErrandFailed, Unwanted, errand, never
-from gateway.engine.gguf import read_head
-from gateway.engine.places import cache_dir
-from gateway.engine.weights import multiplied
+from gateway.engine.files.digest import known_sha256_of, sha256_of
+from gateway.engine.files.errand import ErrandFailed, Unwanted, errand, never
+from gateway.engine.files.gguf import read_head
+from gateway.engine.files.places import cache_dir
+from gateway.engine.files.weights import multiplied
 
 VERSION = 1
 """Part of every copy's name: goes up when the same source is to be copied in another way."""
@@ -123,7 +123,7 @@ class Copies:
 def write_copy(source: Path, target: Path, recipe: str, threads: int, *, stopped: Callable[[], bool] = never) -> None:
     """Write `source` as `recipe` into `target`, in a process of its own. Raises ErrandFailed or Unwanted."""
     job = {"source": str(source), "target": str(target), "recipe": recipe, "threads": threads}
-    for _ in errand("gateway.engine.quantise", job, stopped=stopped):
+    for _ in errand("gateway.engine.files.quantise", job, stopped=stopped):
         pass
 
 

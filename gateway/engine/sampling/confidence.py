@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway.core.confidence import BEYOND
-from gateway.engine.choice import largest
+from gateway.engine.sampling.choice import largest
 
 _FLOOR = -BEYOND
 """OpenAI's own number for "so unlikely that nobody counts": minus infinity is no JSON."""

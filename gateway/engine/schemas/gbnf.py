@@ -12,10 +12,10 @@ from itertools import groupby, takewhile
 from typing import Any
 
 from gateway.core.errors import Unsupported
-from gateway.engine.numbers import MOST_DIGITS, decimals, integers
-from gateway.engine.pattern import Chain, Either, Node, Ranges, Set, narrowed, parse_pattern
-from gateway.engine.plain import bounds_of
-from gateway.engine.string_formats import FORMATS
+from gateway.engine.schemas.numbers import MOST_DIGITS, decimals, integers
+from gateway.engine.schemas.pattern import Chain, Either, Node, Ranges, Set, narrowed, parse_pattern
+from gateway.engine.schemas.plain import bounds_of
+from gateway.engine.schemas.string_formats import FORMATS
 
 _MOST_ELEMENTS = 60_000
 """Parts of a grammar after its repetitions are written out: a few megabytes, copied for each choice."""

@@ -13,12 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway.core.errors import ConfigurationError
-from gateway.engine.copies import Copies, NotCopied
-from gateway.engine.encode import LeftAlone, Mode, offloads, wanted
-from gateway.engine.errand import ErrandFailed, errand
-from gateway.engine.gguf import NotGGUF, read_head
-from gateway.engine.perplexity import change, perplexity
-from gateway.engine.weights import main_format
+from gateway.engine.files.copies import Copies, NotCopied
+from gateway.engine.files.encode import LeftAlone, Mode, offloads, wanted
+from gateway.engine.files.errand import ErrandFailed, errand
+from gateway.engine.files.gguf import NotGGUF, read_head
+from gateway.engine.files.weights import main_format
+from gateway.engine.tuning.perplexity import change, perplexity
 
 Logprobs = NDArray[np.float64]
 PROMPT, ANSWER = 200, 100
@@ -139,7 +139,7 @@ def _measured(
     memory = 0
     found: Logprobs = np.empty(0)
     job = {"path": str(file), "threads": list(counts), "most": 0 if base is None else len(base), "part": part}
-    for frame in errand("gateway.engine.measure", job):
+    for frame in errand("gateway.engine.tuning.measure", job):
         if "threads" in frame:
             speeds.append(Speed(**frame))
         elif "memory" in frame:

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from gateway.core.errors import BadRequest
 from gateway.engine.ask import Ask
-from gateway.engine.choice import Choice, Row
-from gateway.engine.grammar import Grammar, GrammarState
-from gateway.engine.model import Model
+from gateway.engine.batch.model import Model
+from gateway.engine.sampling.choice import Choice, Row
+from gateway.engine.sampling.grammar import Grammar, GrammarState
 
 
 class Sampler:

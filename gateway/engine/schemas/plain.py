@@ -13,7 +13,7 @@ from decimal import Decimal
 from itertools import combinations
 from typing import Any, TypeAlias
 
-from gateway.engine.numbers import Bounds
+from gateway.engine.schemas.numbers import Bounds
 
 Plain: TypeAlias = Mapping[str, Any]
 

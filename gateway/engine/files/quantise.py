@@ -1,4 +1,4 @@
-"""Writes a model file in another format: `python -m gateway.engine.quantise`, an errand of `encode`."""
+"""Writes a model file in another format: `python -m gateway.engine.files.quantise`, an errand of `encode`."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-from gateway.engine.errand import run
+from gateway.engine.files.errand import run
+from gateway.engine.files.gguf import read_head
+from gateway.engine.files.weights import SLOW, check_whole
 from gateway.engine.frames import Frame
-from gateway.engine.gguf import read_head
-from gateway.engine.weights import SLOW, check_whole
 
 FTYPES = {"Q8_0": 7, "Q4_K_M": 15}
 """llama.cpp's numbers for recipes of whole files."""

@@ -12,11 +12,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
-from gateway.engine.copies import Copies, NotCopied
-from gateway.engine.errand import Unwanted, never
-from gateway.engine.gguf import Head, NotGGUF, read_head
+from gateway.engine.files.copies import Copies, NotCopied
+from gateway.engine.files.errand import Unwanted, never
+from gateway.engine.files.gguf import Head, NotGGUF, read_head
+from gateway.engine.files.weights import bits, main_format, multiplied, slow_share
 from gateway.engine.machine import available_bytes
-from gateway.engine.weights import bits, main_format, multiplied, slow_share
 
 Mode = Literal["auto", "fast", "off"]
 Report = Callable[[str], None]

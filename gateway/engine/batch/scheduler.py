@@ -13,11 +13,11 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from gateway.engine.context import Context, Interrupted
-from gateway.engine.job import Job
-from gateway.engine.model import EngineFault, Model
-from gateway.engine.rows import Row, Step
-from gateway.engine.slots import Plan, Slots, Wish, common_prefix
+from gateway.engine.batch.context import Context, Interrupted
+from gateway.engine.batch.job import Job
+from gateway.engine.batch.model import EngineFault, Model
+from gateway.engine.batch.rows import Row, Step
+from gateway.engine.batch.slots import Plan, Slots, Wish, common_prefix
 
 Clock = Callable[[], float]
 

@@ -10,9 +10,9 @@ from pathlib import Path
 from types import MappingProxyType
 
 from gateway.core.errors import ConfigurationError
-from gateway.engine.digest import sha256_of
-from gateway.engine.places import model_dirs
-from gateway.engine.registry import Registered, read_registry
+from gateway.engine.files.digest import sha256_of
+from gateway.engine.files.places import model_dirs
+from gateway.engine.files.registry import Registered, read_registry
 
 DEFAULT_MODEL = "smollm2-135m-instruct"
 
@@ -167,8 +167,8 @@ def verify(model: ModelFile) -> str:
 
 
 def _calls_tools(path: Path) -> bool:
-    """Whether the model's own template shows tools. A file that cannot be read has none, and fails when it is loaded."""
-    from gateway.engine.gguf import NotGGUF, read_head
+    """Whether the model's own template shows tools; not so for a file that cannot be read, which fails when loaded."""
+    from gateway.engine.files.gguf import NotGGUF, read_head
     from gateway.engine.tools import Syntax
 
     try:

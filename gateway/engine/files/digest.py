@@ -9,7 +9,7 @@ from pathlib import Path
 
 import orjson
 
-from gateway.engine.places import cache_dir
+from gateway.engine.files.places import cache_dir
 
 _ENTRIES = 64
 

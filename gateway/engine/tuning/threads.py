@@ -10,9 +10,9 @@ from pathlib import Path
 
 import orjson
 
-from gateway.engine.catalogue import ModelFile
+from gateway.engine.files.catalogue import ModelFile
+from gateway.engine.files.places import cache_dir
 from gateway.engine.machine import physical_cores
-from gateway.engine.places import cache_dir
 
 _ENTRIES = 64
 

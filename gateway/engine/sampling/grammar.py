@@ -19,9 +19,9 @@ from llama_cpp import llama_cpp as lib
 from numpy.typing import NDArray
 
 from gateway.core.errors import Unsupported
-from gateway.engine.choice import Choice, Ids, Row
-from gateway.engine.gbnf import to_grammar as to_grammar
-from gateway.engine.model import Model
+from gateway.engine.batch.model import Model
+from gateway.engine.sampling.choice import Choice, Ids, Row
+from gateway.engine.schemas.gbnf import to_grammar as to_grammar
 
 _CANDIDATE = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)])
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from gateway.engine.context import Context
+    from gateway.engine.batch.context import Context
 
 CHUNK = 128
 """Tokens of one step: each needs its own row of logits, which has up to a quarter of a million numbers."""

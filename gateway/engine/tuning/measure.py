@@ -15,12 +15,12 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gateway.engine.errand import run
+from gateway.engine.files.errand import run
 from gateway.engine.frames import Frame
-from gateway.engine.perplexity import logprobs
+from gateway.engine.tuning.perplexity import logprobs
 
 if TYPE_CHECKING:
-    from gateway.engine.context import Context
+    from gateway.engine.batch.context import Context
 
 CONTEXT = 512
 MANY = 8
@@ -39,8 +39,8 @@ def measure(job: Frame) -> Iterator[Frame]:
     """Yields a frame for each number of threads, one for the memory, one with log-probabilities of the text."""
     from llama_cpp import llama_cpp as lib
 
-    from gateway.engine.context import Context
-    from gateway.engine.model import Model
+    from gateway.engine.batch.context import Context
+    from gateway.engine.batch.model import Model
 
     part: float = job["part"]
     model = Model(Path(job["path"]))

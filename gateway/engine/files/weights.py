@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from gateway.engine.gguf import Head, NotGGUF, Tensor
+from gateway.engine.files.gguf import Head, NotGGUF, Tensor
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,8 @@ from llama_cpp import llama_cpp as lib
 from numpy.typing import NDArray
 
 from gateway.core.errors import ConfigurationError
+from gateway.engine.batch.model import EngineFault, Model
 from gateway.engine.machine import available_bytes
-from gateway.engine.model import EngineFault, Model
 
 BATCH = 512
 """Tokens computed in one go at most: more gains nothing on a CPU and only makes cancelling slower."""

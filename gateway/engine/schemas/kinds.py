@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
-from gateway.engine.numbers import decimals, integers
-from gateway.engine.pattern import PatternError, lengths, narrowed, parse_pattern
-from gateway.engine.plain import Plain, bounds_of
-from gateway.engine.string_formats import FORMATS
+from gateway.engine.schemas.numbers import decimals, integers
+from gateway.engine.schemas.pattern import PatternError, lengths, narrowed, parse_pattern
+from gateway.engine.schemas.plain import Plain, bounds_of
+from gateway.engine.schemas.string_formats import FORMATS
 
 Visit: TypeAlias = Callable[[Any, str], dict[str, Any]]
 """Makes a part of a schema plain: the part and its path."""

@@ -12,9 +12,9 @@ from typing import Any
 from urllib.parse import unquote
 
 from gateway.core.errors import Unsupported
-from gateway.engine.kinds import KEYWORDS, READERS, Cannot, full_list, mapping
-from gateway.engine.plain import Endless, Plain, Whole, is_kind, overlapping
-from gateway.engine.string_formats import FORMATS
+from gateway.engine.schemas.kinds import KEYWORDS, READERS, Cannot, full_list, mapping
+from gateway.engine.schemas.plain import Endless, Plain, Whole, is_kind, overlapping
+from gateway.engine.schemas.string_formats import FORMATS
 
 JSON_OBJECT: Mapping[str, Any] = {"type": "object"}
 

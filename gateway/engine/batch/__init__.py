@@ -1,0 +1,1 @@
+"""Continuous batching: the model, its context, and who computes when."""

@@ -1,0 +1,1 @@
+"""Model files: where they lie, what they hold, whether they are what they should be."""

@@ -1,0 +1,1 @@
+"""From a client's JSON schema to a grammar."""
