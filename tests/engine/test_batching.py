@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -12,7 +14,7 @@ from typing import Any
 import anyio
 import pytest
 
-from gateway.core.errors import ContextTooLong, DeadlineExceeded, QueueFull
+from gateway.core.errors import BackendBroke, ContextTooLong, DeadlineExceeded, GatewayError, QueueFull
 from gateway.core.types import Principal, Usage
 from gateway.engine.files.catalogue import ModelFile
 from gateway.engine.local import LocalEngine
@@ -76,7 +78,7 @@ class Flow:
                             self.usage = chunk.usage or self.usage
                         self.pieces += 1
                         self.begun.set()
-            except (QueueFull, DeadlineExceeded, ContextTooLong) as error:
+            except GatewayError as error:
                 self.error = error
                 self.begun.set()
 
@@ -282,6 +284,28 @@ async def test_coming_and_going_at_random_loses_nobody(engine: LocalEngine, tool
             tasks.start_soon(in_turn, number)
     await until(lambda: engine.waiting == 0)
     assert {number for number in range(40) if number % 3} <= set(ended)
+
+
+# ── Dying ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_when_the_child_dies_what_had_begun_breaks_and_what_waited_is_answered(
+    model: ModelFile, tools: Any
+) -> None:
+    async with another(model, tools) as engine, flows(engine, tools) as started:
+        begun = [started.start(f"Count the {thing}.", **ENDLESS) for thing in ("birds", "ships")]
+        for flow in begun:
+            await flow.begun.wait()
+        waiting = [started.start(f"Say {number}.", max_tokens=3) for number in range(4)]
+        await until(lambda: engine.waiting == 6)
+        child = engine.pid
+        assert child is not None
+        os.kill(child, signal.SIGKILL)
+        await until(lambda: all(flow.error is not None for flow in begun))
+        assert {type(flow.error) for flow in begun} == {BackendBroke}
+        await until(lambda: all(flow.usage is not None for flow in waiting))
+        assert engine.restarts == 1
+        assert engine.waiting == 0
 
 
 # ── The queue ───────────────────────────────────────────────────────────────────────────────────────────────────────
