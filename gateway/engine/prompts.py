@@ -39,11 +39,6 @@ class Prompts:
         except BadRequest:  # the template takes no such message: every request will say so
             self._public = []
 
-    @property
-    def tools(self) -> str:
-        """Name of the syntax in which this model writes tool calls."""
-        return self._syntax.name
-
     def count(self, messages: Sequence[Message]) -> int:
         return len(self._model.tokens(self._template.render(messages)))
 

@@ -37,7 +37,7 @@ class ChatTemplate:
             self._formatter: Any = Jinja2ChatFormatter(template=template, bos_token=bos, eos_token=eos)
         except TemplateError as error:
             raise ConfigurationError("the model's chat template is not valid") from error
-        self.syntax = Syntax.of(template, control_texts)
+        self.syntax = Syntax.of(template)
         """How the model writes tool calls."""
         self._controls = _any_of(control_texts)
         self._guarded = _any_of([*control_texts, *self.syntax.markers])

@@ -87,7 +87,7 @@ class Worker:
             target=self._prepare, args=(prompts, scheduler), name="engine-prompts", daemon=True
         )
         preparing.start()
-        self._send({"ready": {"parallel": context.n_sequences, "tools": prompts.tools, "notes": self._notes}})
+        self._send({"ready": {"parallel": context.n_sequences, "notes": self._notes}})
         try:
             self._compute(scheduler, frame.get("keep_s"))
         finally:

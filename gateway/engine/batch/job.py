@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gateway.engine.ask import Ask
@@ -42,8 +42,6 @@ class Job:
     dropped: int = 0
     """Tokens that context shifts dropped, prompt and answer, of all choices."""
     failed: bool = False
-    starts: int = field(default=0)
-    """Choices that have begun."""
 
     def close(self) -> None:
         if self.grammar is not None:

@@ -10,7 +10,7 @@ own system prompt is shared.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
 MIN_COPY = 32
@@ -86,11 +86,8 @@ class Slots:
         self._slots = [Slot(number) for number in range(count)]
         self._clock = itertools.count(1)
 
-    def __len__(self) -> int:
-        return len(self._slots)
-
-    def __iter__(self) -> itertools.chain[Slot]:
-        return itertools.chain(self._slots)
+    def __iter__(self) -> Iterator[Slot]:
+        return iter(self._slots)
 
     @property
     def free(self) -> int:

@@ -175,7 +175,7 @@ def _calls_tools(path: Path) -> bool:
         template = read_head(path).values.get("tokenizer.chat_template")
     except (NotGGUF, OSError):
         return False
-    return isinstance(template, str) and Syntax.of(template, ()).native
+    return isinstance(template, str) and Syntax.of(template).native
 
 
 def _registered(name: str) -> Registered | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gateway.engine.tools.ask import ToolAsk
@@ -28,8 +28,8 @@ class Syntax:
         """Texts that must be seen in the answer even where they are control tokens."""
 
     @classmethod
-    def of(cls, template: str, control_texts: Collection[str] = ()) -> Syntax:
-        """Chosen by the template's text; `control_texts` tell nothing more for the families there are."""
+    def of(cls, template: str) -> Syntax:
+        """Chosen by the template's text."""
         return cls(family_of(template))
 
     def parser(self, ask: ToolAsk) -> ToolParser:
