@@ -37,7 +37,7 @@ class Ask:
     temperature: float = 0.2
     top_p: float = 0.9
     top_k: int = 40
-    """On by default: without it (0) the other filters sort the whole vocabulary, ten times slower."""
+    """llama.cpp's own; 0 = off."""
     min_p: float = 0.05
     presence_penalty: float = 0.0
     frequency_penalty: float = 0.0

@@ -22,7 +22,7 @@ LOOP_PERIOD = 16
 """So many tokens of the same few, over and over, will not stop by themselves: small models do that."""
 
 Sure = tuple[float, float, float]
-"""A `Confidence` as it travels."""
+"""`Figures` as they travel: a frame takes no named tuples."""
 
 
 class Step(NamedTuple):
@@ -39,11 +39,11 @@ class Step(NamedTuple):
 class Row:
     """Made when its prompt's turn comes; `close` it: the sampler lives in C."""
 
-    def __init__(self, model: Model, job: Job, choice: int, n_context: int) -> None:
+    def __init__(self, model: Model, job: Job, choice: int, slot: Slot, n_context: int) -> None:
         self._model = model
         self.job = job
         self.choice = choice
-        self.slot: Slot | None = None
+        self.slot = slot
         self.todo: Sequence[int] = job.prompt
         """Tokens not computed yet: what is left of the prompt, later the one token chosen last."""
         self.made = 0

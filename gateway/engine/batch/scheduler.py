@@ -181,17 +181,16 @@ class Scheduler:
         plan = self._slots.plan(wish)
         assert plan is not None
         try:
-            row = Row(self._model, job, choice, self._context.n_context)
+            row = Row(self._model, job, choice, plan.slot, self._context.n_context)
         except Exception as error:  # noqa: BLE001 - one request's fault must not end the others
             self._fail(job, error)
             return None
         kept = self._carry_out(plan)
         self._slots.take(plan, wish, kept)
-        row.slot = plan.slot
         row.todo = job.prompt[kept:]
         job.cached = max(job.cached, kept) if choice == 0 else job.cached
         self._rows.append(row)
-        self._rows.sort(key=lambda row: row.slot.number if row.slot else 0)
+        self._rows.sort(key=lambda row: row.slot.number)
         return row
 
     def _carry_out(self, plan: Plan) -> int:
@@ -204,12 +203,10 @@ class Scheduler:
         size = self._context.n_batch
         if stall:
             size = min(size, max(LEAST_PIECE, int(self._speed * STALL_S)))
-        slot = row.slot
-        assert slot is not None
         if not self._room(row):
             self._fail(row.job, EngineFault("the context is full"))
             return
-        piece = row.todo[: min(size, self._context.n_context - len(slot.held))]
+        piece = row.todo[: min(size, self._context.n_context - len(row.slot.held))]
         last = len(piece) == len(row.todo)
         began = self._clock()
         logits = self._decode([row], [piece], [last])
@@ -244,7 +241,6 @@ class Scheduler:
     def _room(self, row: Row) -> bool:
         """Make room for a token; whether there is any."""
         slot = row.slot
-        assert slot is not None
         n_context = self._context.n_context
         if len(slot.held) < n_context:
             return True
@@ -264,7 +260,6 @@ class Scheduler:
         sequences: list[int] = []
         outputs: list[bool] = []
         for row, piece, want in zip(rows, pieces, wanted, strict=True):
-            assert row.slot is not None
             start = len(row.slot.held)
             tokens += piece
             positions += range(start, start + len(piece))
@@ -289,7 +284,6 @@ class Scheduler:
             with self._lock:
                 self._computing = frozenset()
         for row, piece in zip(rows, pieces, strict=True):
-            assert row.slot is not None
             row.slot.extend(piece)
         return logits
 
@@ -304,10 +298,7 @@ class Scheduler:
     def _restore(self, rows: Sequence[Row]) -> None:
         """Parts of a batch that was broken off may lie in the cells: they are none that anybody knows of."""
         for row in rows:
-            slot = row.slot
-            assert slot is not None
-            kept = self._context.keep(slot.number, len(slot.held))
-            slot.cut(kept)
+            row.slot.cut(self._context.keep(row.slot.number, len(row.slot.held)))
 
     # Words
 
@@ -317,7 +308,6 @@ class Scheduler:
         for row, logits in chosen:
             if row.job.failed:
                 continue
-            assert row.slot is not None
             last = not self._shift and len(row.slot.held) + 1 >= self._context.n_context
             try:
                 steps = row.choose(logits, last=last)
@@ -340,8 +330,7 @@ class Scheduler:
     def _leave(self, row: Row) -> None:
         self._rows.remove(row)
         row.close()
-        if row.slot is not None:
-            self._slots.release(row.slot)
+        self._slots.release(row.slot)
 
     def _fail(self, job: Job, error: Exception) -> None:
         """End a job with all its choices."""
@@ -359,7 +348,7 @@ class Scheduler:
 
 def _would_share(job: Job, row: Row) -> bool:
     """Whether a prompt being read begins like this one, further than it has been read so far."""
-    if row.job.tenant != job.tenant or row.job.adapter != job.adapter or row.slot is None:
+    if row.job.tenant != job.tenant or row.job.adapter != job.adapter:
         return False
     if job.ask.seed is not None and row.job is not job:
         return False
