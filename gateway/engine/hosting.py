@@ -37,18 +37,7 @@ class ProcessHost:
     """A child process: a crash of llama.cpp costs a restart, not the gateway."""
 
     def __init__(self) -> None:
-        self.connection, theirs = socket.socketpair()
-        with theirs:
-            self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-                [sys.executable, "-P", "-m", "gateway.engine.child", str(theirs.fileno())],
-                pass_fds=(theirs.fileno(),),
-                env=child_environment(os.environ),
-                stdin=subprocess.DEVNULL,
-                # What a dying library prints may hold text of a request; the exit status says enough.
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                start_new_session=True,
-            )
+        self.connection, self._process = start_child("gateway.engine.child")
         self.connection.setblocking(False)
 
     @property
@@ -58,9 +47,9 @@ class ProcessHost:
     async def end(self) -> str:
         self.connection.close()
         with anyio.move_on_after(2):
-            return _how(await self._exit())
+            return how_it_ended(await self._exit())
         self._process.kill()
-        return _how(await self._exit())
+        return how_it_ended(await self._exit())
 
     async def _exit(self) -> int:
         while (status := self._process.poll()) is None:  # noqa: ASYNC110 - a Popen cannot be awaited
@@ -100,13 +89,35 @@ ENGINE_ENVIRONMENT: Mapping[str, str] = {
 }
 
 
+def start_child(module: str) -> tuple[socket.socket, subprocess.Popen[bytes]]:
+    """`python -m module FD` in a process of its own, and this side of the socket whose other side it has as FD."""
+    ours, theirs = socket.socketpair()
+    try:
+        process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
+            [sys.executable, "-P", "-m", module, str(theirs.fileno())],
+            pass_fds=(theirs.fileno(),),
+            env=child_environment(os.environ),
+            stdin=subprocess.DEVNULL,
+            # What a dying library prints may hold text of a request; the exit status says enough.
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,  # Ctrl-C is for the parent to handle
+        )
+    except OSError:
+        ours.close()
+        raise
+    finally:
+        theirs.close()
+    return ours, process
+
+
 def child_environment(environ: Mapping[str, str]) -> dict[str, str]:
     """What the child inherits: no vendor keys, no tokens, only what loading a library and finding a GPU need."""
     kept = {name: value for name, value in environ.items() if name in _KEPT or name.startswith(_KEPT_PREFIXES)}
     return {**ENGINE_ENVIRONMENT, **kept, "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
 
 
-def _how(status: int) -> str:
+def how_it_ended(status: int) -> str:
     if status >= 0:
         return f"exit status {status}"
     try:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
-import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -16,7 +15,7 @@ from typing import Any
 
 from gateway.core.errors import GatewayError
 from gateway.engine.frames import BrokenFrame, Frame, Frames, encode, read_frames
-from gateway.engine.hosting import child_environment
+from gateway.engine.hosting import how_it_ended, start_child
 
 _LOOK_S = 0.1
 """How often somebody who waits looks whether he still wants to."""
@@ -40,18 +39,8 @@ def errand(module: str, job: Mapping[str, Any], *, stopped: Callable[[], bool] =
 
     Raises ErrandFailed when it ends in another way than by `done`, and Unwanted. Closing the iterator ends the process.
     """
-    ours, theirs = socket.socketpair()
+    ours, process = start_child(module)
     with ours:
-        with theirs:
-            process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-                [sys.executable, "-P", "-m", module, str(theirs.fileno())],
-                pass_fds=(theirs.fileno(),),
-                env=child_environment(os.environ),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                start_new_session=True,  # Ctrl-C is for whoever waits
-            )
         try:
             ours.sendall(encode(job))
             for frame in _frames(ours, stopped):
@@ -60,7 +49,7 @@ def errand(module: str, job: Mapping[str, Any], *, stopped: Callable[[], bool] =
                 if "done" in frame:
                     return
                 yield frame
-            raise ErrandFailed(_how(process.wait()))
+            raise ErrandFailed(f"its process ended with {how_it_ended(process.wait())}")
         except (BrokenFrame, ConnectionError) as error:
             raise ErrandFailed("its process broke off") from error
         finally:
@@ -81,10 +70,6 @@ def _frames(connection: socket.socket, stopped: Callable[[], bool]) -> Iterator[
         for frame, _ in frames.feed(data):
             yield frame
     raise Unwanted
-
-
-def _how(status: int) -> str:
-    return f"its process ended with {f'signal {-status}' if status < 0 else f'exit status {status}'}"
 
 
 def run(work: Callable[[Frame], Iterator[Frame]]) -> None:
