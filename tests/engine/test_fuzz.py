@@ -29,7 +29,7 @@ from gateway.engine.local import LocalEngine
 pytestmark = [pytest.mark.anyio, pytest.mark.model]
 
 FEW = settings(
-    max_examples=40,
+    max_examples=25,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
@@ -307,7 +307,7 @@ async def outcome(engine: LocalEngine, tools: Any, body: dict[str, Any]) -> str:
     return ended
 
 
-@settings(FEW, max_examples=150)
+@settings(FEW, max_examples=100)
 @given(bodies)
 async def test_no_body_kills_the_child(sturdy: LocalEngine, tools: Any, body: dict[str, Any]) -> None:
     await outcome(sturdy, tools, body)
