@@ -17,10 +17,13 @@ _REASONS = {
     "frozen_set_type": "must be a list",
 }
 
+_MEMBERS = frozenset({"int", "constrained-int"})
+"""What pydantic adds to a place for the number in `number or auto`; no setting is called so."""
+
 
 def sentence(path: Path | None, error: ValidationError) -> str:
     first = error.errors(include_url=False, include_input=False)[0]
-    where = ".".join(str(part) for part in first["loc"])
+    where = ".".join(str(part) for part in first["loc"] if part not in _MEMBERS)
     reason = _REASONS.get(first["type"], first["msg"].removeprefix("Value error, "))
     source = _variable(first["loc"]) or (str(path) if path else "the settings")
     return f"{source}: {where}: {reason}" if where else f"{source}: {reason}"

@@ -10,7 +10,7 @@ import ipaddress
 import os
 import re
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import yaml
 from pydantic import (
@@ -35,6 +35,7 @@ from pydantic_settings import (
 from gateway import misread
 from gateway.core.errors import ConfigurationError
 from gateway.core.types import Zone
+from gateway.engine.machine import MOST_THREADS
 from gateway.engine.messages import SYSTEM_PROMPT
 from gateway.policy import document
 
@@ -62,7 +63,7 @@ class Server(_Part):
     allowed_hosts: tuple[str, ...] = ()
     """Host names accepted beside loopback ones while `auth: {mode: none}` (stops DNS rebinding)."""
     headers: bool = True
-    """Send `x-gateway-zone`, `-backend`, `-rule`, `-cache`, `-notice` and `-dropped`."""
+    """Send the headers that begin with `x-gateway-`."""
     echo_model: Literal["asked", "served"] = "asked"
     """Which name the answer's `model` field carries."""
     ping_s: float = Field(default=15, ge=0)
@@ -131,7 +132,7 @@ class Local(_Part):
     """A name from `gateway models list`, or the path of a GGUF file."""
     sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
     context: int = Field(default=4096, ge=256)
-    threads: int | Literal["auto"] = "auto"
+    threads: Annotated[int, Field(ge=1, le=MOST_THREADS)] | Literal["auto"] = "auto"
     """auto = what `gateway models bench` found best for this model on this machine; unmeasured, its physical cores."""
     encode: Literal["auto", "fast", "off"] = "auto"
     """Slow formats are copied once to Q8_0 in the cache (auto) or to Q4_K_M (fast), or loaded as they are (off)."""
@@ -139,7 +140,7 @@ class Local(_Part):
     languages: frozenset[str] | None = None
     """ISO codes the model answers well; unset = what the catalogue says of it."""
     start_wait_s: float = Field(default=60, ge=0)
-    parallel: int | Literal["auto"] = "auto"
+    parallel: Annotated[int, Field(ge=1)] | Literal["auto"] = "auto"
     """Answers made at once, each with `context` tokens of its own; auto = up to 8, in a quarter of the memory."""
     queue: int = Field(default=32, ge=1)
     wait_s: float = Field(default=60, gt=0)

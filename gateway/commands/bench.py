@@ -12,20 +12,19 @@ from typing import TYPE_CHECKING, Any
 
 from gateway.commands.serve import config_file
 from gateway.core.errors import ConfigurationError
+from gateway.engine.machine import MOST_THREADS, physical_cores
 from gateway.settings import load_settings
 
 if TYPE_CHECKING:
     from gateway.engine.files.catalogue import ModelFile
     from gateway.engine.tuning.bench import Way
 
-_MOST_THREADS = 512
 _QUICK = 0.15
 _HEAD = ("", "threads", "prompt", "1 answer", "8 answers", "first token", "memory", "file", "perplexity")
 _UNITS = ("", "", "tok/s", "tok/s", "tok/s", "s", "MB", "MB", "")
 
 
 def run(args: argparse.Namespace) -> int:
-    from gateway.engine.machine import physical_cores
     from gateway.engine.tuning.bench import chosen, measured, thread_counts
     from gateway.engine.tuning.threads import keep_threads
     from gateway.setup.screen import Screen
@@ -71,7 +70,7 @@ def _counts(text: str) -> list[int]:
         counts = sorted({int(part) for part in text.split(",")})
     except ValueError:
         counts = [0]
-    if not 1 <= counts[0] <= counts[-1] <= _MOST_THREADS:
+    if not 1 <= counts[0] <= counts[-1] <= MOST_THREADS:
         raise ConfigurationError(f"--threads {text!r} is no list of numbers of threads; write for example 1,2,4")
     return counts
 

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+MOST_THREADS = 512
+"""ggml takes no more, whatever the machine has."""
 _CGROUP = Path("/sys/fs/cgroup")
 
 

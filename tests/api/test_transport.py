@@ -231,7 +231,7 @@ def test_a_page_may_read_every_answer_and_its_headers(
     exposed = {name.strip() for name in answer.headers["access-control-expose-headers"].split(",")}
     told = {name for name in answer.headers if name.startswith("x-") and name != "x-accel-buffering"}
     assert told <= exposed
-    assert {"x-request-id", "retry-after"} <= exposed
+    assert {"x-request-id", "retry-after", "x-gateway-adapter", "x-gateway-context"} <= exposed
 
 
 def test_who_is_no_page_gets_no_cors_headers(gateway: Serving) -> None:

@@ -198,6 +198,9 @@ MISTAKES = {
         {},
         "nor 'local:' and more",
     ),
+    "no threads": ("local: {threads: 0}", {}, "local.threads: Input should be greater than or equal to 1"),
+    "more threads than there are anywhere": ("local: {threads: 513}", {}, "local.threads: Input should be less than"),
+    "answers to nobody": ("", {"GATEWAY_LOCAL__PARALLEL": "0"}, "local.parallel: Input should be greater than or"),
     "an adapter without a path": ("local: {adapters: [{name: a}]}", {}, "local.adapters.0.path: is missing"),
     "an adapter with a name no client could say": (
         "local: {adapters: [{name: 'a:b', path: a.gguf}]}",
