@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from llama_cpp import llama_cpp as lib
 
 from gateway.core.errors import ConfigurationError
+from gateway.engine.batch.stretches import pieces
 
 if TYPE_CHECKING:
     from gateway.engine.files.adapters import AdapterFile
@@ -39,6 +40,8 @@ class Model:
         self.pointer = self._load(path)
         try:
             self.vocab = lib.llama_model_get_vocab(self.pointer)
+            # Others, as SentencePiece's, run no regular expression, and write a space before each piece.
+            self._cuts = int(lib.llama_vocab_type(self.vocab)) == lib.LLAMA_VOCAB_TYPE_BPE
             self.n_vocab = int(lib.llama_vocab_n_tokens(self.vocab))
             self.n_trained = int(lib.llama_model_n_ctx_train(self.pointer))
             self._pieces: dict[int, bytes] = {}
@@ -100,7 +103,10 @@ class Model:
 
     def tokens(self, text: str) -> list[int]:
         """Tokens of a rendered prompt; special tokens are read as such, none are added (the template wrote them)."""
-        raw = text.encode("utf-8", "replace")
+        parts = pieces(text) if self._cuts else (text,)
+        return [token for part in parts for token in self._tokens(part.encode("utf-8", "replace"))]
+
+    def _tokens(self, raw: bytes) -> list[int]:
         room = len(raw) + 8
         while True:
             tokens = (lib.llama_token * room)()
