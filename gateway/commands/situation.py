@@ -32,7 +32,7 @@ def situation(args: argparse.Namespace) -> Situation:
     settings, folder = load_settings(config_file(args.config))
     named: Path | None = getattr(args, "policy", None)
     policy = find_policy(named, Path.cwd()) if named else find_policy(settings.policy.path, folder)
-    return Situation(settings, folder, planned_specs(settings), policy)
+    return Situation(settings, folder, planned_specs(settings, folder), policy)
 
 
 def scanner(here: Situation) -> Any:

@@ -28,7 +28,7 @@ def run(args: argparse.Namespace) -> int:
     trail = find(directory, args.request)
     if trail is None or trail.decided is None:
         raise ConfigurationError(f"the audit log in {str(directory)!r} has no decision about request {args.request!r}")
-    again, note = _again(trail.decided, directory, keys, settings)
+    again, note = _again(trail.decided, directory, keys, settings, folder)
     attempts = [attempt["facts"] for attempt in trail.attempts]
     outcome = trail.outcome["facts"] if trail.outcome else None
     told: dict[str, Json] = {
@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _again(
-    record: Mapping[str, Any], directory: Path, keys: Path, settings: Settings
+    record: Mapping[str, Any], directory: Path, keys: Path, settings: Settings, folder: Path
 ) -> tuple[dict[str, Json] | None, str]:
     """The decision by the policy that was in force, if its copy lies beside the log and is what it was."""
     from gateway.policy.explain import decision_to_json
@@ -63,7 +63,7 @@ def _again(
     kept = directory / "policies" / f"{decided['policy_digest']}.yaml"
     if not kept.is_file():
         return None, "the policy that was in force is not kept beside the log, so it cannot be decided again"
-    specs = planned_specs(settings)
+    specs = planned_specs(settings, folder)
     policy = load_policy(kept, specs)
     if policy.digest != decided["policy_digest"]:
         return None, "the copy of the policy beside the log is not the policy that was in force"

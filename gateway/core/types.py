@@ -232,7 +232,7 @@ class BackendSpec:
     training: str = ""
     """The vendor's terms on using answers for training, as the operator stated them."""
     context: int = 0
-    """Tokens it can hold; 0 = not stated or without a limit (an engine that shifts), taken as enough."""
+    """Tokens it can hold; 0 = not stated, taken as enough."""
     images: bool = True
     audio: bool = False
     files: bool = False

@@ -12,18 +12,18 @@ from gateway.settings import Settings
 from gateway.wiring.backends import configured, spec_of
 
 
-def planned_specs(settings: Settings) -> list[BackendSpec]:
+def planned_specs(settings: Settings, folder: Path) -> list[BackendSpec]:
     """The local model first, as the gateway would serve it, then everything off this host."""
-    return [_local(settings), *(spec_of(backend) for backend in configured(settings))]
+    return [_local(settings, folder), *(spec_of(backend) for backend in configured(settings))]
 
 
-def _local(settings: Settings) -> BackendSpec:
+def _local(settings: Settings, folder: Path) -> BackendSpec:
     local = settings.local
     if local.engine == "off":
         return BackendSpec("local", Zone.LOCAL, "off", "local")
     if local.engine == "canned":
         return canned_spec(settings)
-    tools = _tools(local.model)
+    tools = _tools(local.model, folder)
     return BackendSpec(
         name="local",
         zone=Zone.LOCAL,
@@ -66,9 +66,9 @@ def adapter_names(settings: Settings) -> tuple[str, ...]:
     return tuple(adapter.name for adapter in settings.local.adapters)
 
 
-def _tools(model: str) -> bool:
+def _tools(model: str, folder: Path) -> bool:
     try:
-        return find(model).tools
+        return find(model, base=folder).tools
     except ConfigurationError:  # not on this disk
         return False
 

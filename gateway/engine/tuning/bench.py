@@ -18,11 +18,12 @@ from gateway.engine.files.encode import LeftAlone, Mode, offloads, wanted
 from gateway.engine.files.errand import ErrandFailed, errand
 from gateway.engine.files.gguf import NotGGUF, read_head
 from gateway.engine.files.weights import main_format
+from gateway.engine.tuning.measure import PROMPT
 from gateway.engine.tuning.perplexity import change, perplexity
 
 Logprobs = NDArray[np.float64]
-PROMPT, ANSWER = 200, 100
-"""Tokens of the request by which ways are compared."""
+ANSWER = 100
+"""Tokens of the answer, after a prompt of PROMPT, by which ways are compared."""
 BEARABLE = 0.01
 """By how much the perplexity may rise in an encoding that is chosen without asking: one per cent, or nothing sure."""
 SAME = 0.03
@@ -35,7 +36,7 @@ class Speed:
     prefill: float
     """Tokens of a prompt, per second."""
     first_s: float
-    """Seconds to the first token after a prompt of 200."""
+    """Seconds to the first token after a prompt of PROMPT tokens."""
     decode_one: float
     """Tokens per second of one answer alone."""
     decode_many: float
