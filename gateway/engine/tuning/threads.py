@@ -4,51 +4,30 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
 import platform
 from pathlib import Path
 
-import orjson
-
 from gateway.engine.files.catalogue import ModelFile
+from gateway.engine.files.notes import note, read_notes
 from gateway.engine.files.places import cache_dir
 from gateway.engine.machine import physical_cores
-
-_ENTRIES = 64
 
 
 def threads_for(model: ModelFile) -> int:
     """The number that `gateway models bench` chose for this model on this machine, else the physical cores."""
     cores = physical_cores()
-    chosen = _read(_memory()).get(_key(model, cores))
-    return chosen if chosen is not None and 1 <= chosen <= cores else cores
+    chosen = read_notes(_memory()).get(_key(model, cores))
+    return chosen if isinstance(chosen, int) and 1 <= chosen <= cores else cores
 
 
 def keep_threads(model: ModelFile, threads: int) -> Path | None:
     """Write the choice down. Returns where; None where the cache cannot be written."""
     memory = _memory()
-    entries = _read(memory)
-    entries.pop(key := _key(model, physical_cores()), None)
-    entries[key] = threads
-    with contextlib.suppress(OSError):
-        memory.parent.mkdir(parents=True, exist_ok=True)
-        written = memory.with_suffix(f".{os.getpid()}")
-        written.write_bytes(orjson.dumps(dict(list(entries.items())[-_ENTRIES:])))
-        written.replace(memory)
-        return memory
-    return None
+    return memory if note(memory, _key(model, physical_cores()), threads) else None
 
 
 def _memory() -> Path:
     return cache_dir() / "threads.json"
-
-
-def _read(memory: Path) -> dict[str, int]:
-    try:
-        entries = orjson.loads(memory.read_bytes())
-    except (OSError, ValueError):
-        return {}
-    return {str(key): n for key, n in entries.items() if isinstance(n, int)} if isinstance(entries, dict) else {}
 
 
 def _key(model: ModelFile, cores: int) -> str:
