@@ -16,7 +16,7 @@ COPY policies policies
 COPY gateway gateway
 RUN pip install --no-deps --no-build-isolation .
 # llama.cpp is compiled with portable flags; the kept wheel makes the next build of this image quick.
-RUN --mount=type=cache,target=/var/cache/build XDG_CACHE_HOME=/var/cache/build python -m gateway.setup \
+RUN --mount=type=cache,target=/var/cache/build XDG_CACHE_HOME=/var/cache/build GATEWAY_ACCEL=portable python -m gateway.setup \
     && pip uninstall --yes cmake ninja scikit-build-core hatchling editables
 
 FROM python:3.12-slim-bookworm

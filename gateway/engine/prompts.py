@@ -83,7 +83,7 @@ class Prompts:
         """Tokens at the beginning that must outlast every shift: the system message, and never fewer than four."""
         system = messages[0]["content"] if messages and messages[0]["role"] == "system" else ""
         sinks = max(LEAST_SINKS, common_prefix(prompt, self._tokens_of_system(system)) if system else 0)
-        if sinks > self._n_context // 2:
+        if sinks > self._n_context // 2 and len(prompt) >= self._n_context:
             raise ContextTooLong(
                 f"the system message has {sinks} tokens; of the {self._n_context} that the local model holds, "
                 "at most half may stay while a long conversation passes through"

@@ -128,14 +128,7 @@ class Worker:
         return loaded
 
     def _open(self, frame: Frame) -> tuple[Model, Context, Scheduler, Prompts]:
-        path = Path(frame["path"])
-        if not path.is_file():
-            raise ConfigurationError(f"no model file {str(path)!r}; fetch it with `gateway models pull`")
-        if frame["sha256"] is not None and (actual := known_sha256_of(path)) != frame["sha256"]:
-            raise ConfigurationError(
-                f"model file {path.name!r} has sha256 {actual}, expected {frame['sha256']}: it was changed or damaged"
-            )
-        from gateway.engine.batch.context import Context
+        path = _checked(frame)
         from gateway.engine.batch.model import Model
         from gateway.engine.batch.scheduler import Scheduler
         from gateway.engine.files.adapters import AdapterFile
@@ -147,23 +140,12 @@ class Worker:
         )
         adapters = [AdapterFile.from_frame(adapter) for adapter in frame["adapters"]]
         model = Model(path, stopped=lambda: self._stopped, adapters=adapters)
+        shift = frame["context_overflow"] == "shift"
         try:
-            context = Context(
-                model,
-                tokens=frame["context"],
-                sequences=_parallel(frame["parallel"], model.cell_bytes * frame["context"]),
-                threads=frame["threads"],
-            )
+            context = _context(model, frame, shift)
         except BaseException:
             model.close()
             raise
-        shift = frame["context_overflow"] == "shift"
-        if shift and not context.can_shift:
-            context.close()
-            model.close()
-            raise ConfigurationError(
-                "local.context_overflow is shift, but this model's memory cannot shift: set it to error"
-            )
         prompts = Prompts(
             model,
             n_context=context.n_context,
@@ -185,16 +167,22 @@ class Worker:
     # The preparing thread
 
     def _prepare(self, prompts: Prompts, scheduler: Scheduler) -> None:
-        while not self._stopped and (frame := self._requests.get()) is not None:
-            number = frame["id"]
-            try:
-                if frame["op"] == "count":
-                    self._send({"id": number, "count": prompts.count(frame["messages"])})
-                    continue
-                scheduler.add(prompts.job(frame))
-                self._awake.set()
-            except Exception as error:  # noqa: BLE001 - one request's fault must not end the others
-                self._tell_error(number, error)
+        try:
+            while not self._stopped and (frame := self._requests.get()) is not None:
+                self._prepare_one(frame, prompts, scheduler)
+        finally:
+            self.stop()  # without this thread every request would wait for ever
+
+    def _prepare_one(self, frame: Frame, prompts: Prompts, scheduler: Scheduler) -> None:
+        number = frame["id"]
+        try:
+            if frame["op"] == "count":
+                self._send({"id": number, "count": prompts.count(frame["messages"])})
+                return
+            scheduler.add(prompts.job(frame))
+            self._awake.set()
+        except Exception as error:  # noqa: BLE001 - one request's fault must not end the others
+            self._tell_error(number, error)
 
     # What is told
 
@@ -214,6 +202,34 @@ class Worker:
             self._send({"id": number, "error": kind, "message": str(error), "param": error.param})
         else:  # only its class is told
             self._send({"id": number, "error": "fault", "message": type(error).__name__, "param": None})
+
+
+def _checked(frame: Frame) -> Path:
+    path = Path(frame["path"])
+    if not path.is_file():
+        raise ConfigurationError(f"no model file {str(path)!r}; fetch it with `gateway models pull`")
+    if frame["sha256"] is not None and (actual := known_sha256_of(path)) != frame["sha256"]:
+        raise ConfigurationError(
+            f"model file {path.name!r} has sha256 {actual}, expected {frame['sha256']}: it was changed or damaged"
+        )
+    return path
+
+
+def _context(model: Model, frame: Frame, shift: bool) -> Context:
+    from gateway.engine.batch.context import Context
+
+    context = Context(
+        model,
+        tokens=frame["context"],
+        sequences=_parallel(frame["parallel"], model.cell_bytes * frame["context"]),
+        threads=frame["threads"],
+    )
+    if shift and not context.can_shift:
+        context.close()
+        raise ConfigurationError(
+            "local.context_overflow is shift, but this model's memory cannot shift: set it to error"
+        )
+    return context
 
 
 MOST_PARALLEL = 8

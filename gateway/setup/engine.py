@@ -1,4 +1,4 @@
-"""llama-cpp-python: compiled once with portable flags, kept as a wheel, installed from there the next time."""
+"""llama-cpp-python: compiled once for this machine, kept as a wheel, installed from there the next time."""
 
 from __future__ import annotations
 

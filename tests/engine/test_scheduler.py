@@ -14,6 +14,7 @@ from gateway.engine.ask import Ask
 from gateway.engine.batch.context import Interrupted
 from gateway.engine.batch.job import Job
 from gateway.engine.batch.model import EngineFault, Model
+from gateway.engine.batch.passes import TRIALS
 from gateway.engine.batch.rows import Step
 from gateway.engine.batch.scheduler import LEAST_PIECE, PATIENCE_S, STALL_S, Scheduler
 from gateway.engine.batch.slots import MIN_COPY
@@ -155,8 +156,25 @@ def test_what_comes_together_is_read_first_and_then_answered_in_full_batches(ben
     bench.run()
     reading, answering = bench.context.calls[:4], bench.context.calls[4:]
     assert [list(call.values()) for call in reading] == [[200]] * 4
-    assert answering == [{0: 1, 1: 1, 2: 1, 3: 1}] * 4
+    assert answering[:TRIALS] == [{0: 1, 1: 1, 2: 1, 3: 1}] * TRIALS
     assert len(bench.ended) == 4
+
+
+def test_a_few_answers_are_computed_one_after_the_other_where_that_is_faster(vocabulary: Model) -> None:
+    context = NotedContext(vocabulary.n_vocab)
+    bench = Bench(vocabulary, context).start()
+    for _ in range(2):
+        bench.ask(20, tokens=20)
+    bench.run(2)
+
+    def slow() -> None:
+        context.now += 1.0 if len(context.calls) < TRIALS + 2 else 0.0
+
+    context.during = slow
+    bench.run()
+    assert context.calls[2 : 2 + TRIALS] == [{0: 1, 1: 1}] * TRIALS
+    assert context.calls[2 + TRIALS :] == [{0: 1}, {1: 1}] * (19 - TRIALS)
+    assert len(bench.ended) == 2
 
 
 def test_a_long_prompt_comes_in_slices_between_the_words_of_others(bench: Bench) -> None:

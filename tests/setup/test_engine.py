@@ -52,7 +52,7 @@ def test_it_is_built_with_portable_flags_and_installed(
     assert {"--require-hashes", "--no-deps", "--no-cache-dir", "--no-build-isolation"} <= set(build["pip"])
     assert build["locked"][0].startswith("llama-cpp-python==0.3.36")
     assert "--hash=sha256:" in build["locked"][0]
-    assert {"-DLLAVA_BUILD=OFF", "-DGGML_NATIVE=OFF"} <= set(build["cmake"].split())
+    assert {"-DLLAVA_BUILD=OFF", "-DGGML_NATIVE=ON"} <= set(build["cmake"].split())
     assert build["include"] == "set(LLAMA_BUILD_COMMON OFF)\n"
     assert install["pip"][:1] == ["install"]
     assert {"--no-index", "--no-deps"} <= set(install["pip"])
@@ -160,19 +160,19 @@ def test_the_kept_wheel_is_another_for_every_change_of_the_recipe() -> None:
     assert replace(recipe).folder() == recipe.folder()
 
 
-@pytest.mark.parametrize(("accelerator", "flag"), [("cuda", "-DGGML_CUDA=ON"), ("metal", "-DGGML_METAL=ON")])
+@pytest.mark.parametrize(("accelerator", "flag"), [("cuda", "-DGGML_CUDA=ON"), ("metal", "-DGGML_METAL=ON"), ("portable", "-DGGML_NATIVE=OFF")])
 def test_an_accelerator_adds_its_flag(accelerator: str, flag: str) -> None:
     assert flag in Recipe.here("x==1", {"GATEWAY_ACCEL": accelerator}).flags
 
 
 def test_an_unknown_accelerator_is_refused() -> None:
-    with pytest.raises(ConfigurationError, match="cpu, metal, cuda"):
+    with pytest.raises(ConfigurationError, match="cpu, portable, metal, cuda"):
         Recipe.here("x==1", {"GATEWAY_ACCEL": "tpu"})
 
 
 def test_the_operators_cmake_arguments_come_last(tmp_path: Path) -> None:
-    recipe = Recipe.here("x==1", {"CMAKE_ARGS": "-DGGML_NATIVE=ON"})
-    assert recipe.environment({}, tmp_path)["CMAKE_ARGS"].endswith(" -DGGML_NATIVE=ON")
+    recipe = Recipe.here("x==1", {"CMAKE_ARGS": "-DGGML_AVX512=OFF"})
+    assert recipe.environment({}, tmp_path)["CMAKE_ARGS"].endswith(" -DGGML_AVX512=OFF")
 
 
 def test_versions_for_different_pythons_stay_together() -> None:

@@ -33,6 +33,8 @@ class Job:
     syntax: Syntax | None = None
     """How this model writes tool calls; None where the request has no tools."""
     arrived: float = 0.0
+    first: int | None = None
+    """Number of the sequence in which the first choice stands."""
     open: int = 0
     """Choices that have not ended."""
     made: int = 0

@@ -16,6 +16,7 @@ from typing import Any
 from gateway.engine.batch.context import Context, Interrupted
 from gateway.engine.batch.job import Job
 from gateway.engine.batch.model import EngineFault, Model
+from gateway.engine.batch.passes import Passes, Way
 from gateway.engine.batch.rows import Row, Step
 from gateway.engine.batch.slots import Plan, Slots, Wish, common_prefix
 
@@ -23,7 +24,7 @@ Clock = Callable[[], float]
 
 STALL_S = 0.15
 """How long the taking in of prompts may hold up answers that flow, per step."""
-PATIENCE_S = 4.0
+PATIENCE_S = 8.0
 """How long an answer's second token waits for the prompts that came with it."""
 LEAST_PIECE = 32
 """Tokens of a prompt that a step takes at least: below, reading the weights costs more than computing."""
@@ -60,6 +61,7 @@ class Scheduler:
         self._rows: list[Row] = []
         self._adapter: str | None = None
         """Of the last step that streamed, where there are several."""
+        self._passes = Passes()
         self._speed = 300.0
         """Prompt tokens a second, as measured."""
         self._lock = threading.Lock()
@@ -175,9 +177,9 @@ class Scheduler:
         # A seed promises the same answer again, and a prompt computed in other pieces rounds differently.
         reuse = job.ask.seed is None or choice > 0
         # A prompt that will not fit whole is shifted while it is read: nothing of it can be compared later.
-        wish = Wish(
-            job.prompt, job.tenant, job.adapter, job.public, reuse and len(job.prompt) < self._context.n_context
-        )
+        fits = len(job.prompt) < self._context.n_context
+        only = job.first if job.ask.seed is not None else None
+        wish = Wish(job.prompt, job.tenant, job.adapter, job.public, reuse and fits, only)
         plan = self._slots.plan(wish)
         assert plan is not None
         try:
@@ -188,7 +190,8 @@ class Scheduler:
         kept = self._carry_out(plan)
         self._slots.take(plan, wish, kept)
         row.todo = job.prompt[kept:]
-        job.cached = max(job.cached, kept) if choice == 0 else job.cached
+        if choice == 0:
+            job.cached, job.first = kept, plan.slot.number
         self._rows.append(row)
         self._rows.sort(key=lambda row: row.slot.number)
         return row
@@ -234,9 +237,19 @@ class Scheduler:
             self._adapter = (following or adapters)[0]
             flowing = [row for row in flowing if row.job.adapter == self._adapter]
         rows = [row for row in flowing if self._room(row)]
-        logits = self._decode(rows, [row.todo for row in rows], [True] * len(rows)) if rows else None
-        if logits is not None:
-            self._say(list(zip(rows, logits, strict=True)))
+        way, began = self._passes.way(len(rows)), self._clock()
+        groups = [rows] if way is Way.TOGETHER else [[row] for row in rows]
+        if all([self._advance(group) for group in groups]):
+            self._passes.took(len(rows), way, self._clock() - began)
+
+    def _advance(self, rows: Sequence[Row]) -> bool:
+        """One token for each of these, computed together; whether all went well."""
+        living = [row for row in rows if not row.job.failed]
+        logits = self._decode(living, [row.todo for row in living], [True] * len(living)) if living else None
+        if logits is None:
+            return False
+        self._say(list(zip(living, logits, strict=True)))
+        return True
 
     def _room(self, row: Row) -> bool:
         """Make room for a token; whether there is any."""
@@ -248,7 +261,11 @@ class Scheduler:
             return False
         keep = min(row.job.sinks, n_context // 2)
         discard = max(1, (n_context - keep) // SHIFT_SHARE)
-        self._context.shift(slot.number, keep, discard)
+        try:
+            self._context.shift(slot.number, keep, discard)
+        except EngineFault as error:
+            self._fail(row.job, error)
+            return False
         slot.drop(keep, discard)
         row.job.dropped += discard
         return True

@@ -70,6 +70,8 @@ class Wish:
     public: int = 0
     """So many tokens at its beginning are the operator's own text, the same for all tenants."""
     reuse: bool = True
+    only: int | None = None
+    """Where this is set, nothing is taken over but from the sequence of this number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +138,7 @@ class Slots:
 
 
 def _shared(slot: Slot, wish: Wish) -> int:
-    if not wish.reuse or slot.adapter != wish.adapter or not slot.valid:
+    if not wish.reuse or wish.only not in (None, slot.number) or slot.adapter != wish.adapter or not slot.valid:
         return 0
     # The last token is always computed: its logits are what the answer starts from.
     most = min(slot.valid, len(wish.prompt) - 1)
