@@ -120,6 +120,8 @@ def child_environment(environ: Mapping[str, str]) -> dict[str, str]:
 def how_it_ended(status: int) -> str:
     if status >= 0:
         return f"exit status {status}"
+    if status == -signal.SIGILL:
+        return "signal SIGILL: llama.cpp was compiled for another processor, install into a new environment"
     try:
         return f"signal {signal.Signals(-status).name}"
     except ValueError:

@@ -18,7 +18,7 @@ import pytest
 from gateway.core.errors import BackendBroke, ConfigurationError, LocalUnavailable
 from gateway.engine.files.catalogue import ModelFile
 from gateway.engine.frames import encode, read_frames
-from gateway.engine.hosting import ProcessHost
+from gateway.engine.hosting import ProcessHost, how_it_ended
 from gateway.engine.local import LocalEngine
 from gateway.engine.supervisor import BACKOFF_S, State, Status, Supervisor
 
@@ -333,3 +333,11 @@ async def test_a_reader_that_does_not_read_holds_up_nobody(model: ModelFile, too
         else:
             with pytest.raises(BackendBroke, match="does not read"):
                 await anext(unread)
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [(3, "exit status 3"), (-9, "signal SIGKILL"), (-4, "compiled for another processor"), (-77, "signal 77")],
+)
+def test_how_a_child_ended_is_said_in_words(status: int, said: str) -> None:
+    assert said in how_it_ended(status)
