@@ -191,7 +191,7 @@ class _Writer:
         if properties:
             required = set(node.get("required", ()))
             pairs = [
-                (self._rules.add(f"{_literal(_json(name) + ':')} {self._ws} {self._write(part)}"), name in required)
+                (self._rules.add(f"{literal(_json(name) + ':')} {self._ws} {self._write(part)}"), name in required)
                 for name, part in properties.items()
             ]
             return self._rules.add(f'"{{" {self._ws} {self._members(pairs)} {self._ws} "}}"')
@@ -216,16 +216,16 @@ class _Writer:
 def _either(texts: Sequence[str], depth: int = 0) -> str:
     """Any one of these. Common beginnings are written once: a state for each text would be slow with hundreds."""
     if len(texts) == 1:
-        return _literal(texts[0])
+        return literal(texts[0])
     # Of sorted texts the first and the last differ first.
     prefix = "".join(a for a, b in takewhile(lambda pair: pair[0] == pair[1], zip(texts[0], texts[-1], strict=False)))
     rests = [text[len(prefix) :] for text in texts]
     if depth < 12:
         groups = [_either(list(group), depth + 1) for _, group in groupby(rests, key=lambda rest: rest[:1])]
     else:
-        groups = [_literal(rest) for rest in rests]
+        groups = [literal(rest) for rest in rests]
     inner = " | ".join(groups)
-    return f"{_literal(prefix)} ({inner})" if prefix else f"({inner})"
+    return f"{literal(prefix)} ({inner})" if prefix else f"({inner})"
 
 
 def _characters(ranges: Ranges) -> str:
@@ -238,7 +238,7 @@ def _characters(ranges: Ranges) -> str:
     ]
     body = "".join(_point(low) if low == high else f"{_point(low)}-{_point(high)}" for low, high in plain)
     escaped = [
-        _literal("\\" + sign) for point, sign in _ESCAPES.items() if any(low <= point <= high for low, high in ranges)
+        literal("\\" + sign) for point, sign in _ESCAPES.items() if any(low <= point <= high for low, high in ranges)
     ]
     return " | ".join([*([f"[{body}]"] if body else []), *escaped])
 
@@ -252,6 +252,7 @@ def _json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, allow_nan=False)
 
 
-def _literal(text: str) -> str:
+def literal(text: str) -> str:
+    """A text that stands in the answer just so. None here has a line break: JSON escapes them, markers hold none."""
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gateway.core.errors import Unsupported
-from gateway.engine.schemas.gbnf import Rules
+from gateway.engine.schemas.gbnf import Rules, literal
 from gateway.engine.schemas.schema import JSON_OBJECT
 from gateway.engine.tools.ask import Tool, ToolAsk
 from gateway.engine.tools.family import LIST, NAMED, Family
@@ -66,8 +66,8 @@ class _Writer:
         return self._rules.repeat(self._rules.add(body), 0, _MOST_CALLS - 1)
 
     def _framed(self, call: str) -> str:
-        opened = f"{_literal(self._family.open)} {self._gap}"
-        closed = f"{self._gap} {_literal(self._family.close)}" if self._family.close else ""
+        opened = f"{literal(self._family.open)} {self._gap}"
+        closed = f"{self._gap} {literal(self._family.close)}" if self._family.close else ""
         if self._family.bare and not self._ask.required:
             # An answer that began with a bare call, which put the grammar in force, has no marker to close.
             opened, closed = f"({opened})?", closed and f"({closed})?"
@@ -75,13 +75,13 @@ class _Writer:
 
     def _object(self, name: str, arguments: str) -> str:
         gap = self._gap
-        called, key, value = (_literal(f'"{word}"') for word in (self._family.called, self._family.arguments, name))
+        called, key, value = (literal(f'"{word}"') for word in (self._family.called, self._family.arguments, name))
         pairs = f'{called} {gap} ":" {gap} {value} {gap} "," {gap} {key} {gap} ":" {gap} {arguments}'
         return self._rules.add(f'"{{" {gap} {pairs} {gap} "}}"')
 
     def _named(self, name: str, arguments: str) -> str:
-        separator = f'("[CALL_ID]" [a-zA-Z0-9]{{9}})? {_literal(self._family.separator)}'
-        return self._rules.add(f"{_literal(name)} {separator} {self._gap} {arguments}")
+        separator = f'("[CALL_ID]" [a-zA-Z0-9]{{9}})? {literal(self._family.separator)}'
+        return self._rules.add(f"{literal(name)} {separator} {self._gap} {arguments}")
 
 
 def _check(tool: Tool, error: Unsupported) -> None:
@@ -91,8 +91,3 @@ def _check(tool: Tool, error: Unsupported) -> None:
     except Unsupported:
         path = f"{tool['path']}.parameters"
         raise Unsupported(f"{path}: the schema is too large for the local model", param=path) from error
-
-
-def _literal(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-    return f'"{escaped}"'
