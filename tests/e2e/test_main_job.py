@@ -285,7 +285,7 @@ def test_a_full_queue_turns_private_requests_away_and_sends_them_nowhere_else(
     tmp_path: Path, outside: CaptureServer
 ) -> None:
     outside.clear()
-    with serving(tmp_path, {"backends": [backend(outside)], "local": {"queue": 1}}) as gateway:
+    with serving(tmp_path, {"backends": [backend(outside)], "local": {"parallel": 1, "queue": 1}}) as gateway:
         pid = engine_pid(gateway)
         assert pid is not None
         os.kill(pid, signal.SIGSTOP)

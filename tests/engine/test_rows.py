@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -31,19 +32,23 @@ def test_anything_else_is_none(tokens: list[int]) -> None:
     assert not loops(deque(tokens, maxlen=LOOP_TOKENS))
 
 
+@pytest.fixture(scope="module")
+async def engine(model: ModelFile, tools: Any) -> AsyncIterator[LocalEngine]:
+    async with tools.running(LocalEngine(model, context=512, max_tokens=5)) as started:
+        yield started
+
+
 @pytest.mark.anyio
-async def test_a_model_that_runs_in_circles_is_stopped_and_says_length(model: ModelFile, tools: Any) -> None:
-    async with tools.running(LocalEngine(model, context=1024)) as engine:
-        # Only one token is left to say: the answer is that token for ever.
-        said = await tools.say(engine, "Count.", temperature=0, logit_bias={"33": 100})
+async def test_a_model_that_runs_in_circles_is_stopped_and_says_length(engine: LocalEngine, tools: Any) -> None:
+    # Only one token is left to say: the answer is that token for ever.
+    said = await tools.say(engine, "Count.", temperature=0, logit_bias={"33": 100}, max_tokens=400)
     assert said.finishes[0] == ["length"]
     assert said.usage.completion_tokens == LOOP_TOKENS
 
 
 @pytest.mark.anyio
-async def test_an_answer_without_a_limit_gets_the_operators(model: ModelFile, tools: Any) -> None:
-    async with tools.running(LocalEngine(model, context=1024, max_tokens=5)) as engine:
-        said = await tools.say(engine, "Tell a long story.")
-        longer = await tools.say(engine, "Tell a long story.", max_tokens=9, temperature=0)
+async def test_an_answer_without_a_limit_gets_the_operators(engine: LocalEngine, tools: Any) -> None:
+    said = await tools.say(engine, "Tell a long story.")
+    longer = await tools.say(engine, "Tell a long story.", max_tokens=9, temperature=0)
     assert (said.finishes[0], said.usage.completion_tokens) == (["length"], 5)
     assert longer.usage.completion_tokens == 9
