@@ -225,7 +225,7 @@ SIGNALS = [signal.SIGKILL, signal.SIGSEGV, signal.SIGABRT, signal.SIGSTOP]
 
 
 MOST_UNPROVEN = 2
-"""So many children may die in a row without an answer; five make the engine rest."""
+"""So many children may die in a row without an answer; six make the engine rest."""
 
 
 async def _shoot(gateway: Serving, rng: random.Random, until: float, seen: Chaos, *, hangs: bool) -> None:
