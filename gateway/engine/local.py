@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import asdict
 from typing import Any, Literal
 
 import anyio
 import orjson
+from anyio import to_thread
 from anyio.abc import TaskStatus
 
 from gateway.core.errors import (
@@ -20,8 +20,8 @@ from gateway.core.errors import (
     GatewayError,
     QueueFull,
 )
-from gateway.core.types import BackendSpec, Chunk, Decision, Pieces, Request, Usage, Zone
-from gateway.engine.ask import HONOURED, parse_ask
+from gateway.core.types import BackendSpec, Chunk, Decision, Json, Pieces, Request, Usage, Zone
+from gateway.engine.ask import HONOURED, Ask, parse_ask
 from gateway.engine.files.adapters import AdapterFile, identity
 from gateway.engine.files.catalogue import ModelFile
 from gateway.engine.frames import Frame
@@ -34,6 +34,9 @@ from gateway.engine.worker import KINDS
 
 CHARACTERS_PER_TOKEN = 256
 """No tokenizer puts more into one token, long runs of spaces excepted."""
+
+READ_AT_ONCE = 2 * 1024
+"""Bytes of tools and schemas that are read in a few milliseconds, whatever they say."""
 
 SHIFTED_CONTEXTS = 4
 """A prompt that is shifted while it is read may be so many times longer; the rest is read for nothing."""
@@ -85,6 +88,7 @@ class LocalEngine:
             context * CHARACTERS_PER_TOKEN * (SHIFTED_CONTEXTS if context_overflow == "shift" else 1)
         )
         self._tell = changed
+        self._reading = anyio.CapacityLimiter(1)  # more at once would only hold each other up
         self._turns = Turns(queue, share=queue if share is None else share, places=parallel or 1)
         self.load_frame: Mapping[str, Any] = {
             "path": str(model.path),
@@ -154,11 +158,11 @@ class LocalEngine:
 
     async def stream(self, request: Request, decision: Decision) -> AsyncGenerator[Pieces, None]:
         """Yield the answer. Closing the generator stops the model, in the middle of a prompt too."""
-        ask = parse_ask(request.body)
+        ask = await self._ask(request.body)
         frame = {
             "op": "ask",
-            "messages": self._plain(request.messages),
-            "ask": asdict(ask),
+            "messages": self._plain(request.messages, request.body.get("tools") if ask.tools is not None else None),
+            "ask": ask,
             "tenant": request.principal.tenant,
             "adapter": decision.adapter,
         }
@@ -196,12 +200,24 @@ class LocalEngine:
         _raise_error(frame)
         return int(frame["count"])
 
-    def _plain(self, messages: Sequence[Mapping[str, Any]]) -> list[Message]:
+    async def _ask(self, body: Mapping[str, Any]) -> Ask:
+        """What is asked, read beside the event loop where it is long: schemas take up to a second, and others wait."""
+        tools = self._bounded([body.get("tools"), body.get("functions")])
+        if tools + len(orjson.dumps(body.get("response_format"))) <= READ_AT_ONCE:
+            return parse_ask(body)
+        return await to_thread.run_sync(parse_ask, body, limiter=self._reading)
+
+    def _plain(self, messages: Sequence[Mapping[str, Any]], tools: Json = None) -> list[Message]:
         plain = plain_messages(messages, self._system_prompt)
-        # Reading tokens cannot be interrupted: what is beyond any doubt too long never gets there.
-        if sum(len(message["content"] or "") for message in plain) > self._most_characters:
-            raise ContextTooLong(f"the prompt is far longer than the {self._context} tokens the local model holds")
+        self._bounded([plain, tools])
         return plain
+
+    def _bounded(self, said: Json) -> int:
+        """Its size. Reading tokens cannot be interrupted: what is beyond any doubt too long never gets there."""
+        size = len(orjson.dumps(said))
+        if size > self._most_characters:
+            raise ContextTooLong(f"the prompt is far longer than the {self._context} tokens the local model holds")
+        return size
 
     async def _ready(self, until: float) -> None:
         await self._supervisor.ready(max(0.0, until - anyio.current_time()))

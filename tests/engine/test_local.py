@@ -239,3 +239,30 @@ async def _until(true: Any) -> None:
     with anyio.fail_after(20):
         while not true():
             await anyio.sleep(0.01)
+
+
+async def test_tools_far_beyond_the_context_are_refused_before_they_are_read(engine: LocalEngine, tools: Any) -> None:
+    function = {"name": "f", "description": "a " * 100_000}
+    with pytest.raises(ContextTooLong, match="far longer"):
+        await tools.say(engine, "Hi", tools=[{"type": "function", "function": function}])
+
+
+async def test_long_schemas_are_read_beside_the_event_loop(engine: LocalEngine, tools: Any) -> None:
+    slow = {"oneOf": [{"const": number} for number in range(500)]}
+    functions = [{"name": f"f{number}", "parameters": {"properties": {"a": slow}}} for number in range(8)]
+    longest = 0.0
+
+    async def tick() -> None:
+        nonlocal longest
+        while True:
+            before = anyio.current_time()
+            await anyio.sleep(0.001)
+            longest = max(longest, anyio.current_time() - before)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(tick)
+        await anyio.sleep(0.01)
+        with pytest.raises(ContextTooLong):
+            await tools.say(engine, "Hi", tools=[{"type": "function", "function": one} for one in functions])
+        tasks.cancel_scope.cancel()
+    assert longest < 0.3

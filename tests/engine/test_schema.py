@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import time
 from typing import Any
 
 import pytest
@@ -206,3 +208,35 @@ def test_any_schema_is_refused_or_becomes_a_grammar(schema: Any) -> None:
     except Unsupported:
         return
     assert grammar.encode().startswith(b"root ::= ")
+
+
+_MANY = 700
+SLOW: dict[str, Any] = {
+    "alternatives that exclude each other": {"oneOf": [{"const": number} for number in range(2 * _MANY)]},
+    "alternatives in two lists": {"oneOf": [{"anyOf": [{"const": f"{a}{b}"} for b in range(_MANY)]} for a in range(2)]},
+    "values by kinds": {"enum": [1] * 40 * _MANY, "type": ["x"] * 40 * _MANY},
+    "one object over and over": {
+        "$defs": {"a": {"type": "object", "properties": {f"p{number}": {} for number in range(4 * _MANY)}}},
+        "allOf": [{"$ref": "#/$defs/a"}] * 10 * _MANY,
+    },
+    "a name as long as a book": {
+        "properties": {"n" * 4_000_000: {"properties": {f"p{number}": {"oneOf": [TEXT]} for number in range(_MANY)}}}
+    },
+    "definitions in a chain": {
+        "$defs": {
+            f"a{number}": {"properties": {"a": {"$ref": f"#/$defs/a{number + 1}"}}, "required": ["a"]}
+            for number in range(2 * _MANY)
+        }
+        | {f"a{2 * _MANY}": TEXT},
+        "$ref": "#/$defs/a0",
+    },
+    "megabytes": {"enum": [f"{number}" for number in range(200_000)]},
+}
+
+
+@pytest.mark.parametrize("schema", SLOW.values(), ids=SLOW)
+def test_no_schema_takes_long_to_read(schema: Any) -> None:
+    began = time.thread_time()
+    with contextlib.suppress(Unsupported):
+        plain_schema(schema)
+    assert time.thread_time() - began < 0.7

@@ -18,6 +18,8 @@ from gateway.engine.schemas.numbers import Bounds
 Plain: TypeAlias = Mapping[str, Any]
 
 _REF = "#/$defs/"
+_MOST_COMPARED = 200_000
+"""Values and properties of alternatives held against each other: every one of them against every other one."""
 _MOST_WAYS = 4000
 """llama.cpp looks for left recursion by every way through alternatives, without remembering where it has been."""
 
@@ -42,12 +44,17 @@ def _nearer(included: Any, excluded: Any, sign: int) -> tuple[Decimal | None, bo
     return bound, True
 
 
+class TooMany(ValueError):
+    """There is more to compare than there is time for."""
+
+
 class Whole:
     """A plain schema with its definitions."""
 
     def __init__(self, plain: Plain) -> None:
         self._root = {word: value for word, value in plain.items() if word != "$defs"}
         self._definitions: Mapping[str, Plain] = plain.get("$defs", {})
+        self._compared = 0
 
     def check(self) -> None:
         """Raises Endless where a definition is itself before it is anything, or no answer to it has an end."""
@@ -64,7 +71,10 @@ class Whole:
             raise Endless("")
 
     def disjoint(self, one: Plain, other: Plain) -> bool:
-        """Whether nothing that is written for either of the two matches the other. False where it cannot be told."""
+        """Whether nothing that is written for either of the two matches the other. False where it cannot be told.
+
+        Raises TooMany.
+        """
         return all(
             self._misses(a, b) and self._misses(b, a)
             for a in self._parts(one, set())
@@ -91,11 +101,15 @@ class Whole:
     def _finite(self) -> set[str]:
         """Definitions to which a finite answer exists, found from the inside out."""
         finite: set[str] = set()
+        names = list(self._definitions)
         while True:
-            more = {name for name, node in self._definitions.items() if name not in finite and self._ends(node, finite)}
-            if not more:
+            before = len(finite)
+            # To and fro: a chain of definitions is then followed to its end at once, whichever way it runs.
+            for name in [*names, *reversed(names)]:
+                if name not in finite and self._ends(self._definitions[name], finite):
+                    finite.add(name)
+            if len(finite) == before:
                 return finite
-            finite |= more
 
     def _ends(self, node: Plain, finite: set[str]) -> bool:
         if "$ref" in node:
@@ -122,6 +136,9 @@ class Whole:
 
     def _misses(self, written: Plain, read: Plain) -> bool:
         """Whether what is written for the one never matches the other."""
+        self._compared += _weight(written) + _weight(read)
+        if self._compared > _MOST_COMPARED:
+            raise TooMany
         if "enum" in written or "enum" in read:
             return self._misses_values(written, read)
         kinds = {written.get("type"), read.get("type")}
@@ -157,8 +174,14 @@ class Whole:
         return "enum" in one and "enum" in other and self._misses_values(one, other)
 
 
+def _weight(node: Plain) -> int:
+    """What comparing it costs: each value that is listed, and each property with those listed for it."""
+    properties = node.get("properties", {})
+    return 1 + len(node.get("enum", ())) + sum(1 + len(part.get("enum", ())) for part in properties.values())
+
+
 def overlapping(whole: Whole, parts: list[Plain]) -> bool:
-    """Whether an answer to one of the parts might match a second one."""
+    """Whether an answer to one of the parts might match a second one. Raises TooMany."""
     return any(not whole.disjoint(one, other) for one, other in combinations(parts, 2))
 
 

@@ -11,9 +11,11 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote
 
+import orjson
+
 from gateway.core.errors import Unsupported
 from gateway.engine.schemas.kinds import KEYWORDS, READERS, Cannot, full_list, mapping
-from gateway.engine.schemas.plain import Endless, Plain, Whole, is_kind, overlapping
+from gateway.engine.schemas.plain import Endless, Plain, TooMany, Whole, is_kind, overlapping
 from gateway.engine.schemas.string_formats import FORMATS
 
 JSON_OBJECT: Mapping[str, Any] = {"type": "object"}
@@ -29,6 +31,10 @@ _KNOWN = _NOTES | {"type", "nullable", *_SHAPES} | frozenset[str]().union(*KEYWO
 
 _DEPTH = 32
 _NODES = 3000
+_BYTES = 512 * 1024
+"""As JSON. More than a grammar may hold, and every list and name in it is looked at."""
+_PATH = 500
+"""Characters of a path that are carried along: a name of a megabyte would be copied for each part beneath it."""
 
 
 def plain_schema(
@@ -59,6 +65,8 @@ class _Plain:
         self._exclusive: list[tuple[str, list[Plain]]] = []
 
     def whole(self) -> dict[str, Any]:
+        if _size(self._schema) > _BYTES:
+            raise Cannot(self._path, f"the schema is larger than {_BYTES >> 10} KiB")
         plain = self._visit(self._schema, self._path, 0)
         definitions: dict[str, Any] = {}
         while self._waiting:
@@ -71,14 +79,17 @@ class _Plain:
         except Endless as error:
             raise Cannot(self._paths[str(error)], "it goes round in circles") from None
         for path, parts in self._exclusive:
-            if overlapping(whole, parts):
+            try:
+                overlap = overlapping(whole, parts)
+            except TooMany:
+                raise Cannot(path, "there are too many alternatives to tell them apart; anyOf allows that") from None
+            if overlap:
                 raise Cannot(path, "an answer might match two of the alternatives; anyOf allows that")
         return plain
 
     def _visit(self, schema: Any, path: str, depth: int) -> dict[str, Any]:
-        self._nodes += 1
-        if depth > _DEPTH or self._nodes > _NODES:
-            raise Cannot(path, f"the schema is deeper than {_DEPTH} or larger than {_NODES} parts")
+        path = path if len(path) <= _PATH else "…" + path[-_PATH:]
+        self._count(1, path, depth)
         if schema is True:
             return {}
         if not isinstance(schema, Mapping):
@@ -90,6 +101,11 @@ class _Plain:
             inner = self._visit({word: part for word, part in schema.items() if word != "nullable"}, path, depth + 1)
             return {"anyOf": [inner, {"type": "null"}]} if schema["nullable"] is True else inner
         return self._shaped(schema, path, depth)
+
+    def _count(self, parts: int, path: str, depth: int = 0) -> None:
+        self._nodes += parts
+        if depth > _DEPTH or self._nodes > _NODES:
+            raise Cannot(path, f"the schema is deeper than {_DEPTH} or larger than {_NODES} parts")
 
     def _shaped(self, schema: Mapping[str, Any], path: str, depth: int) -> dict[str, Any]:
         shape = next((name for name in _SHAPES if name in schema), None)
@@ -136,7 +152,9 @@ class _Plain:
             strange = set(part) - _NOTES - {"type", "properties", "required", "additionalProperties"}
             if strange or part.get("type", "object") != "object" or extra not in (True, {}):
                 raise Cannot(place, "only objects that allow other properties can be held to together")
-            for name, described in mapping(part.get("properties", {}), place).items():
+            properties = mapping(part.get("properties", {}), place)
+            self._count(1 + len(properties), place)
+            for name, described in properties.items():
                 if merged["properties"].setdefault(name, described) != described:
                     raise Cannot(f"{place}.properties.{name}", "it is described in two ways")
             merged["required"] += part.get("required", [])
@@ -183,6 +201,13 @@ class _Plain:
         return {"type": kind, **part, **loose}
 
 
+def _size(schema: Any) -> int:
+    try:
+        return len(orjson.dumps(schema))
+    except TypeError:  # too deep, or what JSON cannot hold: the place of it is found later
+        return 0
+
+
 def _is_known(name: Any) -> bool:
     return isinstance(name, str) and name in FORMATS
 
@@ -192,8 +217,10 @@ def _pointer(ref: str) -> list[str]:
 
 
 def _values(values: list[Any], kind: Any, path: str) -> list[Any]:
-    kinds = [kind] if isinstance(kind, str) else kind
-    kept = [value for value in values if not isinstance(kinds, list) or any(is_kind(value, str(one)) for one in kinds)]
+    kept = values
+    if isinstance(kind, str | list):
+        kinds = {kind} if isinstance(kind, str) else {one for one in kind if isinstance(one, str)} & KEYWORDS.keys()
+        kept = [value for value in values if any(is_kind(value, one) for one in kinds)]
     if not kept:
         raise Cannot(path, "no value is of the type")
     try:
