@@ -10,7 +10,7 @@ from gateway.core import errors as e
 from gateway.core.types import Json
 
 _TABLE: dict[type[Exception], tuple[int, str, str | None]] = {
-    e.BadRequest: (400, "invalid_request_error", None),
+    e.BadRequest: (400, "invalid_request_error", "invalid_value"),
     e.UnknownModel: (404, "invalid_request_error", None),
     e.Refused: (403, "policy_error", None),
     e.UnsupportedContent: (400, "invalid_request_error", None),

@@ -9,7 +9,7 @@ from gateway.core import errors as e
 
 # error → status, type, code, should it be tried again, seconds to wait
 TABLE: dict[str, tuple[Exception, int, str, str | None, str | None, str | None]] = {
-    "BadRequest": (e.BadRequest("x", param="n"), 400, "invalid_request_error", None, "false", None),
+    "BadRequest": (e.BadRequest("x", param="n"), 400, "invalid_request_error", "invalid_value", "false", None),
     "UnknownModel": (e.UnknownModel("x"), 404, "invalid_request_error", "model_not_found", "false", None),
     "ContextTooLong": (e.ContextTooLong("x"), 400, "invalid_request_error", "context_length_exceeded", "false", None),
     "Unsupported": (e.Unsupported("x"), 400, "invalid_request_error", "unsupported_parameter", "false", None),
