@@ -17,6 +17,8 @@ _REASONS = {
     "frozen_set_type": "must be a list",
 }
 
+_NO_NUMBER = frozenset({"int_parsing", "int_type", "int_from_float"})
+
 _MEMBERS = frozenset({"int", "constrained-int"})
 """What pydantic adds to a place for the number in `number or auto`; no setting is called so."""
 
@@ -25,6 +27,8 @@ def sentence(path: Path | None, error: ValidationError) -> str:
     first = error.errors(include_url=False, include_input=False)[0]
     where = ".".join(str(part) for part in first["loc"] if part not in _MEMBERS)
     reason = _REASONS.get(first["type"], first["msg"].removeprefix("Value error, "))
+    if first["type"] in _NO_NUMBER and first["loc"][-1] in _MEMBERS:
+        reason = "must be a whole number or auto"
     source = _variable(first["loc"]) or (str(path) if path else "the settings")
     return f"{source}: {where}: {reason}" if where else f"{source}: {reason}"
 

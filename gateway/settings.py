@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, Self
 
 import yaml
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -42,6 +43,16 @@ from gateway.policy import document
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,99}")
 ADAPTER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 RESERVED_NAMES = frozenset({"auto", "local"})
+
+
+def language(code: str) -> str:
+    """A word such as `english` would match no request, and refuse every private one in the language it means."""
+    if not re.fullmatch("[a-z]{2}", code):
+        raise ValueError("a language is its ISO code of two letters, such as en or it")
+    return code
+
+
+Language = Annotated[str, AfterValidator(language)]
 
 
 class _Part(BaseModel):
@@ -137,7 +148,7 @@ class Local(_Part):
     encode: Literal["auto", "fast", "off"] = "auto"
     """Slow formats are copied once to Q8_0 in the cache (auto) or to Q4_K_M (fast), or loaded as they are (off)."""
     isolation: Literal["process", "thread"] = "process"
-    languages: frozenset[str] | None = None
+    languages: frozenset[Language] | None = None
     """ISO codes the model answers well; unset = what the catalogue says of it."""
     start_wait_s: float = Field(default=60, ge=0)
     parallel: Annotated[int, Field(ge=1)] | Literal["auto"] = "auto"
@@ -183,7 +194,7 @@ class Backend(_Part):
     tools: bool = True
     schema_: bool = Field(default=True, alias="schema")
     logprobs: bool = True
-    languages: frozenset[str] = frozenset()
+    languages: frozenset[Language] = frozenset()
     connect_timeout_s: float = Field(default=5, gt=0)
     read_timeout_s: float = Field(default=600, gt=0)
     max_tokens_field: Literal["auto", "max_tokens", "max_completion_tokens"] = "auto"

@@ -36,10 +36,14 @@ def _list(args: argparse.Namespace) -> int:
 
 
 def _pull(args: argparse.Namespace) -> int:
+    from gateway.settings import language
     from gateway.setup.pull import Wanted, pull
     from gateway.setup.screen import Screen
 
-    languages = tuple(filter(None, (args.languages or "").split(",")))
+    try:
+        languages = tuple(language(code.strip()) for code in args.languages.split(",")) if args.languages else ()
+    except ValueError as error:
+        raise ConfigurationError(f"--languages: {error}") from None
     screen = Screen(sys.stderr)
     wanted = Wanted(
         args.source,
@@ -65,7 +69,7 @@ def _verify(args: argparse.Namespace) -> int:
         except ConfigurationError as error:
             print(f"{name}: {error}", file=sys.stderr)
             return 1
-        print(f"{name}: {'ok' if model.sha256 else 'no digest known'} {digest}")
+        print(f"{name}: {'ok' if model.sha256 else 'no digest to compare with; its sha256 is'} {digest}")
     return 0
 
 

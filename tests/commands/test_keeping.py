@@ -395,6 +395,7 @@ def test_a_model_is_pulled_listed_verified_and_missed(tmp_path: Path, publisher:
     ("arguments", "says"),
     [
         (("pull", "nope"), "nope"),
+        (("pull", "nope", "--languages", "en,english"), "--languages: a language is its ISO code of two letters"),
         (("pull", "https://127.0.0.1:1/x.gguf"), "--sha256"),
         (("verify", "nope"), "nope"),
     ],

@@ -107,7 +107,9 @@ def _named_by_path(name: str, base: Path | None) -> ModelFile:
     path = Path(name).expanduser()
     path = path if path.is_absolute() else (base or Path.cwd()) / path
     if not _is_file(path):
-        raise ConfigurationError(f"local.model: no file {str(path)!r}; name a GGUF file or an id from `models list`")
+        raise ConfigurationError(
+            f"local.model: no file {str(path)!r}; name a GGUF file or an id from `gateway models list`"
+        )
     return ModelFile(path.stem.lower(), path.resolve(), tools=_calls_tools(path))
 
 
