@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from gateway.core.types import Needs
+from gateway.core.types import BackendSpec, Needs
 from gateway.policy.facts import Facts, whole_needs
 from gateway.policy.rules import Forbid
 
@@ -38,7 +38,7 @@ def stay(facts: Facts, floor: str, kept: Callable[[], str]) -> Stay:
     needs = whole_needs(facts.assessment)
     able = sorted((spec for spec in local if spec.can(needs) is None), key=lambda spec: len(spec.lacks(needs)))
     if not able or any(part.reason == _UNKNOWN_PART for part in facts.assessment.unreadable):
-        return _incapable(local[0].name, local[0].can(needs) or _UNKNOWN_PART, needs, kept())
+        return _incapable(local[0], local[0].can(needs) or _UNKNOWN_PART, needs, kept())
     for spec in able:
         if spec.speaks(facts.language):
             return Stay(spec.name)
@@ -67,17 +67,19 @@ def unmet(local: str, wish: str, policy: str) -> Stay:
     return Stay(local, "model_not_permitted", detail, why=f"backend {wish!r} was asked for and is not permitted")
 
 
-def _incapable(name: str, lack: str, needs: Needs, why: str) -> Stay:
+def _incapable(spec: BackendSpec, lack: str, needs: Needs, kept: str) -> Stay:
     """`lack` in the words of `BackendSpec.can`: a kind of content, a parameter, or the context."""
+    model = f"the local model {spec.name!r}"
     if lack in _CONTENT or lack == _UNKNOWN_PART:
         what = "content of an unknown type" if lack == _UNKNOWN_PART else f"{lack} content"
-        code, detail = "unsupported_content", f"{what} cannot be read by the local model {name!r}, and {why}"
+        code, detail = "unsupported_content", f"{what} cannot be read by {model}"
     elif lack == "context":
         code = "context_length_exceeded"
-        detail = f"about {needs.context} tokens are more than the local model {name!r} holds, and {why}"
+        detail = f"prompt and answer take about {needs.context} tokens, more than the {spec.context} that {model} holds"
     else:
-        code, detail = "unsupported_parameter", f"{lack} cannot be served by the local model {name!r}, and {why}"
-    return Stay(name, code, detail, why=f"local model {name!r} cannot serve it: {lack.replace('_', ' ')}")
+        code, detail = "unsupported_parameter", f"{lack} cannot be served by {model}"
+    why = f"local model {spec.name!r} cannot serve it: {lack.replace('_', ' ')}"
+    return Stay(spec.name, code, f"{detail}, and this request must stay: {kept}", why=why)
 
 
 def _unfit(name: str, language: str, floor: str, kept: Callable[[], str]) -> Stay:

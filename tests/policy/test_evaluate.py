@@ -246,13 +246,13 @@ def test_one_permit_without_cache_is_enough(compiled: Compiled, ask: Any, facts:
 
 
 REFUSALS: dict[str, tuple[dict[str, Any], str, str]] = {
-    "an image": ({"needs": Needs(image=True)}, "unsupported_content", "image content"),
+    "an image": ({"needs": Needs(image=True)}, "unsupported_content", "and this request must stay: "),
     "an image that only the detectors saw": (
         {"unreadable": (Unreadable("$", "image"),)}, "unsupported_content", "image content",
     ),
     "a part nobody knows": ({"unreadable": (Unreadable("$", "unknown_part"),)}, "unsupported_content", "unknown type"),
     "a file and tools": ({"needs": Needs(file=True, tools=True)}, "unsupported_content", "file content"),
-    "a context too long": ({"needs": Needs(context=5000)}, "context_length_exceeded", "about 5000 tokens"),
+    "a context too long": ({"needs": Needs(context=5000)}, "context_length_exceeded", "more than the 4096 that"),
     "a language": ({"language": "it"}, "local_model_unfit", "`gateway models pull`"),
 }  # fmt: skip
 
