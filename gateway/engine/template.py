@@ -14,6 +14,7 @@ from jinja2 import TemplateError
 from llama_cpp.llama_chat_format import Jinja2ChatFormatter
 
 from gateway.core.errors import BadRequest, ConfigurationError
+from gateway.engine.controls import any_of
 from gateway.engine.messages import Message, folded
 from gateway.engine.tools.ask import ToolAsk
 from gateway.engine.tools.forms import have_calls, introduced, structured, worded
@@ -39,8 +40,8 @@ class ChatTemplate:
             raise ConfigurationError("the model's chat template is not valid") from error
         self.syntax = Syntax.of(template)
         """How the model writes tool calls."""
-        self._controls = _any_of(control_texts)
-        self._guarded = _any_of([*control_texts, *self.syntax.markers])
+        self._controls = any_of(control_texts)
+        self._guarded = any_of([*control_texts, *self.syntax.markers])
         # A template may describe tools in a way whose calls nobody here reads: then it is not shown any.
         self._shows_tools = self.syntax.native and shows_tools(self._probe)
         self._shows_calls = self.syntax.native and shows_calls(self._probe)
@@ -122,11 +123,6 @@ class ChatTemplate:
         if isinstance(value, list | tuple):
             return [self._disarmed(one, pattern) for one in value]
         return value
-
-
-def _any_of(texts: Collection[str]) -> re.Pattern[str] | None:
-    longest_first = sorted(texts, key=len, reverse=True)
-    return re.compile("|".join(map(re.escape, longest_first))) if longest_first else None
 
 
 class _Deadline:

@@ -11,6 +11,7 @@ from llama_cpp import llama_cpp as lib
 
 from gateway.core.errors import ConfigurationError
 from gateway.engine.batch.stretches import pieces
+from gateway.engine.controls import looks_like_control
 
 if TYPE_CHECKING:
     from gateway.engine.files.adapters import AdapterFile
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
 
 class EngineFault(Exception):
     """llama.cpp returned an error; the message holds its code and no text."""
+
+
+_SPECIAL = lib.LLAMA_TOKEN_ATTR_CONTROL | lib.LLAMA_TOKEN_ATTR_USER_DEFINED
+"""Kinds of tokens that llama.cpp reads as such wherever their text stands in a prompt."""
 
 
 def _never() -> bool:
@@ -98,7 +103,9 @@ class Model:
         return frozenset(
             text
             for token in range(self.n_vocab)
-            if lib.llama_vocab_is_control(self.vocab, token) and len(text := self.token_text(token)) > 1
+            if (kind := int(lib.llama_vocab_get_attr(self.vocab, token))) & _SPECIAL
+            and len(text := self.token_text(token)) > 1
+            and (kind & lib.LLAMA_TOKEN_ATTR_CONTROL or looks_like_control(text))
         )
 
     def tokens(self, text: str) -> list[int]:
