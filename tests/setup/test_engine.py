@@ -160,7 +160,10 @@ def test_the_kept_wheel_is_another_for_every_change_of_the_recipe() -> None:
     assert replace(recipe).folder() == recipe.folder()
 
 
-@pytest.mark.parametrize(("accelerator", "flag"), [("cuda", "-DGGML_CUDA=ON"), ("metal", "-DGGML_METAL=ON"), ("portable", "-DGGML_NATIVE=OFF")])
+@pytest.mark.parametrize(
+    ("accelerator", "flag"),
+    [("cuda", "-DGGML_CUDA=ON"), ("metal", "-DGGML_METAL=ON"), ("portable", "-DGGML_NATIVE=OFF")],
+)
 def test_an_accelerator_adds_its_flag(accelerator: str, flag: str) -> None:
     assert flag in Recipe.here("x==1", {"GATEWAY_ACCEL": accelerator}).flags
 

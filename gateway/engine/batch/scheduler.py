@@ -239,7 +239,8 @@ class Scheduler:
         rows = [row for row in flowing if self._room(row)]
         way, began = self._passes.way(len(rows)), self._clock()
         groups = [rows] if way is Way.TOGETHER else [[row] for row in rows]
-        if all([self._advance(group) for group in groups]):
+        went_well = [self._advance(group) for group in groups]
+        if all(went_well):
             self._passes.took(len(rows), way, self._clock() - began)
 
     def _advance(self, rows: Sequence[Row]) -> bool:
