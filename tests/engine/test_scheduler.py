@@ -196,9 +196,9 @@ def test_a_long_prompt_is_read_in_large_pieces_while_nobody_listens(bench: Bench
 
 
 def test_a_second_token_does_not_wait_for_ever_on_those_that_came_with_it(vocabulary: Model) -> None:
-    bench = Bench(vocabulary, NotedContext(vocabulary.n_vocab, n_context=8192)).start()
+    bench = Bench(vocabulary, NotedContext(vocabulary.n_vocab, n_context=32_768)).start()
     first = bench.ask(10)
-    bench.ask(8000, tokens=1)
+    bench.ask(int(2 * PATIENCE_S * SPEED), tokens=1)
     while bench.made(first) < 2:
         bench.run(1)
     assert PATIENCE_S <= bench.context.now <= PATIENCE_S + 1
