@@ -175,6 +175,10 @@ class Worker:
 
     def _prepare_one(self, frame: Frame, prompts: Prompts, scheduler: Scheduler) -> None:
         number = frame["id"]
+        if scheduler.is_cancelled(number):
+            # Who comes and goes must not hold up the others with prompts that nobody waits for.
+            self._send({"id": number, "cancelled": True})
+            return
         try:
             if frame["op"] == "count":
                 self._send({"id": number, "count": prompts.count(frame["messages"])})

@@ -488,9 +488,11 @@ async def test_a_conversation_far_longer_than_the_context_keeps_its_size(shiftin
 
 
 async def test_a_system_message_that_leaves_no_room_for_the_rest_is_refused(shifting: LocalEngine, tools: Any) -> None:
-    messages = [{"role": "system", "content": "Be brief. " * 30}, {"role": "user", "content": "Hi"}]
+    system = {"role": "system", "content": "Be brief. " * 30}
     with pytest.raises(ContextTooLong, match="system message"):
-        await tools.say(shifting, messages)
+        await tools.say(shifting, [system, {"role": "user", "content": "Hi " * WINDOW}])
+    said = await tools.say(shifting, [system, {"role": "user", "content": "Hi"}], max_tokens=1)
+    assert dropped(said.usage) == 0, "while all of it fits, none need go"
     assert (await tools.say(shifting, "Hi", max_tokens=1)).usage is not None
 
 
@@ -526,3 +528,18 @@ async def test_logprobs_and_confidence_stay_numbers_after_a_shift(shifting: Loca
     assert len(sure) == len(entries) > 90
     assert all(math.isfinite(number) for triple in sure for number in triple)
     assert all(math.isfinite(entry["logprob"]) and entry["logprob"] <= 1e-4 for entry in entries)
+
+
+async def test_long_prompts_that_nobody_waits_for_any_more_hold_up_nobody(engine: LocalEngine, tools: Any) -> None:
+    long = "hello world " * 20_000
+    began = anyio.current_time()
+    with pytest.raises(ContextTooLong):
+        await tools.say(engine, long)
+    once = anyio.current_time() - began
+    for _ in range(80):
+        with anyio.move_on_after(0.005):
+            await tools.say(engine, long)
+    began = anyio.current_time()
+    await tools.say(engine, "Hi", max_tokens=1)
+    assert anyio.current_time() - began < 4 * once + 0.3
+    assert engine.waiting == 0

@@ -85,6 +85,11 @@ class Scheduler:
             if self._computing and self._computing <= self._cancelled:
                 self._context.abort()
 
+    def is_cancelled(self, number: int) -> bool:
+        """Of a job that has yet to come."""
+        with self._lock:
+            return number in self._cancelled
+
     def stop(self) -> None:
         with self._lock:
             self._stopped = True
