@@ -20,12 +20,15 @@ if TYPE_CHECKING:
     from gateway.engine.tuning.bench import Way
 
 _QUICK = 0.15
+_MUCH = 0.1
+"""Of this machine, for other programs: one that begins in the middle makes a number of threads look slow."""
 _HEAD = ("", "threads", "prompt", "1 answer", "8 answers", "first token", "memory", "file", "perplexity")
 _UNITS = ("", "", "tok/s", "tok/s", "tok/s", "s", "MB", "MB", "")
 
 
 def run(args: argparse.Namespace) -> int:
     from gateway.engine.tuning.bench import chosen, measured, thread_counts
+    from gateway.engine.tuning.beside import Beside
     from gateway.engine.tuning.threads import keep_threads
     from gateway.setup.screen import Screen
 
@@ -39,20 +42,23 @@ def run(args: argparse.Namespace) -> int:
         report(
             f"other programs keep this machine busy (load {load:.1f}): measure again when they do not; nothing is kept"
         )
+    beside = Beside()
     ways: list[Way] = []
     for way in measured(model.path, model.sha256, counts, report, part=_QUICK if args.quick else 1):
         ways.append(way)
         if as_json:
             _print_rows(way)
-    choice = chosen(ways)
+    choice, others = chosen(ways), beside.share()
     # What was looked at in part, or beside something else, says too little.
-    partly = busy or args.quick or args.threads is not None
+    partly = busy or others > _MUCH or args.quick or args.threads is not None
     kept = None if partly else keep_threads(model, choice.best.threads)
     if as_json:
         print(json.dumps({"choice": configuration(ways, choice), "kept": kept and str(kept)}))
     else:
         print(table(ways))
         print("\n" + "\n".join(verdict(ways, choice, kept)))
+    if others > _MUCH and not busy:
+        report(f"other programs had {100 * others:.0f} % of this machine meanwhile: measure again; nothing is kept")
     return 0
 
 
