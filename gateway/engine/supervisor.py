@@ -209,7 +209,7 @@ class Supervisor:
                 tasks.start_soon(self._write_all, host.connection)
                 await self._read_all(host.connection)
                 if self.status.state is State.READY:
-                    self._set(State.RESTARTING, "it died")
+                    self.status = Status(State.RESTARTING, "it died")  # told once it is known how
                 tasks.cancel_scope.cancel()
         finally:
             with anyio.CancelScope(shield=True):
@@ -223,7 +223,7 @@ class Supervisor:
         self.restarts += 1
         if self._failures > len(BACKOFF_S):
             reason = f"it died {self._failures} times in a row, last by {how}"
-            self._set(State.FAILED, reason, retry_after_s=self._rest_s)
+            self._set(State.FAILED, f"{reason}; tried again in {self._rest_s:.0f} s", retry_after_s=self._rest_s)
             await anyio.sleep(self._rest_s)
             self._failures = len(BACKOFF_S)  # one more death and it rests again
             self._set(State.RESTARTING, reason)

@@ -186,9 +186,31 @@ async def test_a_worker_that_keeps_dying_rests_and_is_tried_again() -> None:
     states = [status.state for status in told]
     assert states.count(State.FAILED) == 1
     resting = told[states.index(State.FAILED)]
-    assert "SIGTEST" in resting.reason
+    assert resting.reason.endswith("SIGTEST; tried again in 0 s")
     assert resting.retry_after_s == 0.05
     assert states[-2:] == [State.READY, State.STOPPED]
+
+
+async def test_a_death_is_told_once_with_how_it_came() -> None:
+    told: list[Status] = []
+
+    def until_asked(frame: dict[str, Any]) -> list[dict[str, Any]] | None:
+        return [{"ready": {}}] if frame["op"] == "load" else None
+
+    supervisor = Supervisor({}, lambda: FakeHost(until_asked), changed=told.append)
+    async with anyio.create_task_group() as tasks:
+        await tasks.start(supervisor.run)
+        with anyio.fail_after(20):
+            await supervisor.ready(20)
+            supervisor.send({"op": "ask"})
+            while supervisor.restarts == 0 or supervisor.status.state is not State.READY:
+                await anyio.sleep(0.01)
+        tasks.cancel_scope.cancel()
+    assert [(status.state, status.reason) for status in told[:3]] == [
+        (State.READY, ""),
+        (State.RESTARTING, "it died by signal SIGTEST"),
+        (State.READY, ""),
+    ]
 
 
 async def test_a_child_that_hangs_is_ended_and_replaced(model: ModelFile, tools: Any) -> None:
