@@ -84,7 +84,7 @@ def parse_ask(body: Mapping[str, Any]) -> Ask:
 
 
 def _refuse(body: Mapping[str, Any]) -> None:
-    if any(kind != "text" for kind in body.get("modalities") or ()):
+    if body.get("modalities") not in (None, [], ["text"]):
         raise Unsupported("the local model answers in text alone", param="modalities")
     for name in REFUSED:
         if body.get(name) is not None:

@@ -68,6 +68,7 @@ def test_nothing_asked_gives_the_defaults() -> None:
         ({"parallel_tool_calls": 1}, BadRequest),
         ({"response_format": {"type": "json_object"}, "tools": [TOOL]}, Unsupported),
         ({"modalities": ["text", "audio"]}, Unsupported),
+        ({"modalities": 3}, Unsupported),
         ({"audio": {"voice": "x"}}, Unsupported),
         ({"web_search_options": {}}, Unsupported),
     ],
