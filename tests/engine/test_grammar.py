@@ -404,3 +404,13 @@ def test_a_pattern_for_the_beginning_holds_only_there(loaded: Model) -> None:
     with closing(Grammar(loaded, 'root ::= "{" [a-z]* "}"', lazy=["^ *(\\{)"])) as grammar:
         assert say(loaded, grammar, "x {1}") == "x {1}"
         assert "1" not in say(loaded, grammar, "{1}")
+
+
+@pytest.mark.parametrize("pattern", [r"^\x00$", r"^[\x01-\x03]b$", r"^(?:a|\v)$"])
+def test_signs_that_json_writes_by_number_alone_can_be_held_to(
+    loaded: Model, writer: Writer, capfd: pytest.CaptureFixture[str], pattern: str
+) -> None:
+    schema = {"type": "string", "pattern": pattern}
+    for answer in answers(loaded, writer, schema, 3):
+        assert re.search(pattern, json.loads(answer))
+    assert capfd.readouterr().err == "", "llama.cpp prints what it cannot parse, and that would be the client's words"

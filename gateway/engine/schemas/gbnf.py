@@ -240,6 +240,8 @@ def _characters(ranges: Ranges) -> str:
     escaped = [
         literal("\\" + sign) for point, sign in _ESCAPES.items() if any(low <= point <= high for low, high in ranges)
     ]
+    if not body and not escaped:  # an empty rule, which llama.cpp cannot parse and prints, with all the others
+        escaped = [literal(f"\\u{point:04x}") for low, high in ranges for point in range(low, high + 1)]
     return " | ".join([*([f"[{body}]"] if body else []), *escaped])
 
 
