@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import signal
+
 import pytest
 from pytest_socket import socket_allow_hosts
+
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # as a shell does to what it runs in the background
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # what the tests start has to end on Ctrl-C
 
 pytest_plugins = ["tests.support.capture"]
 

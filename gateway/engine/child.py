@@ -64,14 +64,19 @@ def _run(worker: Worker, connection: socket.socket) -> None:
             connection.shutdown(socket.SHUT_RDWR)
 
 
-def _harden() -> None:
-    """No core dump may hold a prompt, nobody may read this memory, and no parent may leave this process behind."""
+def seal_memory() -> None:
+    """No core dump of this process may hold a prompt, and no other process may read its memory."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+
+
+def _harden() -> None:
+    """Besides, no parent may leave this process behind."""
+    seal_memory()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     if sys.platform == "linux":
-        libc = ctypes.CDLL(None)
-        libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
-        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
 def main() -> None:

@@ -61,8 +61,9 @@ class ThreadHost:
     """A thread of this process: the literal in-process engine. A crash of llama.cpp ends the gateway."""
 
     def __init__(self) -> None:
-        from gateway.engine.child import serve
+        from gateway.engine.child import seal_memory, serve
 
+        seal_memory()  # a crash of llama.cpp is one of the whole gateway here
         for name, value in ENGINE_ENVIRONMENT.items():
             os.environ.setdefault(name, value)  # in time only if nothing has loaded libgomp yet
         self.connection, theirs = socket.socketpair()

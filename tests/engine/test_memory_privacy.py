@@ -132,6 +132,16 @@ def _may_read(child: int) -> bool:
     return subprocess.run([sys.executable, "-I", "-c", code], check=False).returncode != 3
 
 
+def test_a_process_with_the_engine_in_a_thread_may_write_no_core_either() -> None:
+    script = (
+        "import ctypes, resource, sys; from gateway.engine.hosting import ThreadHost; host = ThreadHost();"
+        "dumpable = ctypes.CDLL(None).prctl(3, 0, 0, 0, 0) if sys.platform == 'linux' else 0;"
+        "print(resource.getrlimit(resource.RLIMIT_CORE), dumpable); host.connection.close()"
+    )
+    said = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
+    assert said.stdout.split("\n")[0] == "(0, 0) 0"
+
+
 async def test_a_thread_instead_of_a_child_leaves_nothing_either(
     model: ModelFile, tools: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
