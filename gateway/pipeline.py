@@ -8,16 +8,17 @@ outcome recorded. Everything it needs is handed in; of ours it imports `core` al
 
 from __future__ import annotations
 
-import re
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import anyio
 
 from gateway.core import evidence
+from gateway.core.aside import left_aside
+from gateway.core.assess import assess
 from gateway.core.errors import (
     AuditUnavailable,
     BackendBroke,
@@ -31,16 +32,11 @@ from gateway.core.errors import (
     Unavailable,
     Unsupported,
 )
+from gateway.core.parts import Asked, Parts, Reply
 from gateway.core.ports import (
-    AuditSink,
-    Cache,
-    Detector,
-    Flight,
-    LocalBackend,
-    Observer,
-    PolicySource,
-    RemoteBackend,
-    Scorer,
+    Answer,
+    Policy,
+    Transformed,
     Turn,
 )
 from gateway.core.refusal import refusal
@@ -52,47 +48,12 @@ from gateway.core.types import (
     BackendSpec,
     Chunk,
     Decision,
-    Json,
     Pieces,
     Request,
-    Scan,
-    Score,
-    Unreadable,
     Zone,
 )
 
 MAX_CACHED_CHUNKS = 20_000
-
-
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """Everything the line calls, put together by wiring."""
-
-    detector: Detector
-    scorer: Scorer
-    policies: PolicySource
-    local: LocalBackend | None
-    remotes: Mapping[str, RemoteBackend]
-    audit: AuditSink
-    observer: Observer
-    cache: Cache | None = None
-    flight: Flight | None = None
-    cache_key: Callable[[Request, Decision, BackendSpec], str] | None = None
-    canonical: Callable[[Mapping[str, Json]], bytes] | None = None
-    facts: Callable[[Request, Assessment], dict[str, Json]] | None = None
-    """The facts a policy saw, as JSON, so that `gateway why` can decide again."""
-
-
-@dataclass(slots=True)
-class Reply:
-    """An answer that has begun: its first pieces are there, so the status can be sent."""
-
-    decision: Decision
-    way: Allowed
-    backend: BackendSpec
-    cache: str
-    dropped: tuple[str, ...]
-    pieces: AsyncGenerator[Pieces, None]
 
 
 class Pipeline:
@@ -113,14 +74,15 @@ class Pipeline:
         try:
             seen: dict[Any, Any] = {}
             assessment = await self._assess(request, seen, trace)
-            decision = self._decide(request, assessment, trace)
+            policy = self._parts.policies.current()
+            decision = self._decide(policy, request, assessment, trace)
             await self._record_decided(request, assessment, decision, trace)
             if decided is not None:
                 decided(decision)
             if decision.refusal is not None:
                 raise refusal(decision)
             async with AsyncExitStack() as stack:
-                yield await self._answer(request, decision, seen, trace, stack)
+                yield await self._answer(Asked(request, assessment, policy, decision, seen), trace, stack)
             if trace.complete:
                 trace.outcome = "cached" if trace.cache == "hit" else "ok"
         except Refused as error:
@@ -136,31 +98,31 @@ class Pipeline:
     # -- assess and decide ---------------------------------------------------------------------------------------
 
     async def _assess(self, request: Request, seen: dict[Any, Any], trace: Trace) -> Assessment:
-        assessment = await assess(self._parts.detector, self._parts.scorer, request, seen, trace)
+        parts = self._parts
+        assessment = await assess(parts.detector, parts.scorer, request, seen, trace, taints=parts.taints)
         trace.assessment = assessment
         return assessment
 
-    def _decide(self, request: Request, assessment: Assessment, trace: Trace) -> Decision:
+    def _decide(self, policy: Policy, request: Request, assessment: Assessment, trace: Trace) -> Decision:
         began = time.perf_counter()
-        decision = self._parts.policies.current().decide(request, assessment)
+        decision = policy.decide(request, assessment)
         trace.decision, trace.decide_ms = decision, ms_since(began)
         return decision
 
     # -- answer --------------------------------------------------------------------------------------------------
 
-    async def _answer(
-        self, request: Request, decision: Decision, seen: dict[Any, Any], trace: Trace, stack: AsyncExitStack
-    ) -> Reply:
+    async def _answer(self, asked: Asked, trace: Trace, stack: AsyncExitStack) -> Reply:
+        request, decision = asked.request, asked.decision
         key = self._key(request, decision)
         turn: Turn | None = None
         if key is not None:
             chunks, turn = await self._look_up(key, request, stack)
             if chunks is not None:
-                return await self._replay(request, decision, chunks, trace, stack)
+                return await self._replay(asked, chunks, trace, stack)
             trace.cache = "miss"
-        way, spec, dropped, first, rest = await self._begin(request, decision, seen, trace, stack)
+        way, spec, dropped, first, rest = await self._begin(asked, trace, stack)
         kept: list[Chunk] | None = [] if key is not None and way.backend == decision.backend else None
-        pieces = self._relay(first, rest, kept, trace)
+        pieces = self._relay(first, rest, kept, trace, self._watched(asked, stack))
         await stack.enter_async_context(aclosing(pieces))
         if key is not None and kept is not None:
             local = way.zone is Zone.LOCAL
@@ -172,8 +134,16 @@ class Pipeline:
             decision = replace(decision, notice=f"{way.backend} answered instead of {decision.backend} ({tried})")
         return Reply(decision, way, spec, trace.cache, dropped, pieces)
 
+    def _watched(self, asked: Asked, stack: AsyncExitStack) -> Answer | None:
+        """Who remembers what the answer was made from, also where the client leaves in the middle of it."""
+        taints = self._parts.taints
+        answer = taints.watch(asked.request, asked.assessment, asked.decision) if taints else None
+        if answer is not None:
+            stack.push_async_callback(_kept, answer)
+        return answer
+
     async def _begin(
-        self, request: Request, decision: Decision, seen: dict[Any, Any], trace: Trace, stack: AsyncExitStack
+        self, asked: Asked, trace: Trace, stack: AsyncExitStack
     ) -> tuple[Allowed, BackendSpec, tuple[str, ...], Pieces, AsyncGenerator[Pieces, None]]:
         """Ask the decision's backends in order until one gives its first pieces.
 
@@ -181,6 +151,7 @@ class Pipeline:
         the door found something in what would leave, or the wire cannot send a parameter. A backend that rejected the
         request ends the search: the next one would be asked the same wrong thing.
         """
+        request, decision = asked.request, asked.decision
         problem: GatewayError | None = None
         for way in decision.allowed:
             try:
@@ -189,8 +160,9 @@ class Pipeline:
                         await self._record_kept(request, way, "fallback", trace)
                     spec, dropped, stream = self._local(request, decision)
                 else:
-                    spec, dropped, stream = await self._remote(way, request, decision, seen, trace)
+                    spec, dropped, stream = await self._remote(way, asked, trace)
                 trace.way = way
+                stream = self._guarded(stream, asked)
                 await stack.enter_async_context(aclosing(stream))
                 if (first := await anext(stream, None)) is not None:
                     trace.tried.append((way.backend, "answered"))
@@ -223,15 +195,37 @@ class Pipeline:
             )
         return local.spec, left_aside(request.body, local.honours), local.stream(request, decision)
 
+    def _guarded(self, stream: AsyncGenerator[Pieces, None], asked: Asked) -> AsyncGenerator[Pieces, None]:
+        """The answer without what the policy takes out of answers."""
+        at_least = asked.decision.scan_answer
+        if at_least is None or self._parts.guard is None:
+            return stream
+        return self._parts.guard(stream, at_least, asked.policy.level_of)
+
+    async def _changed(self, way: Allowed, asked: Asked) -> Transformed | None:
+        """The request as the rule wants it changed; None = it may go as it is."""
+        if way.transform is None:
+            return None
+        transform = self._parts.transforms.get(way.transform)
+        if transform is None:
+            raise EgressDenied(f"rule {way.rule!r} demands transform {way.transform!r}, which this gateway has not")
+        return await transform.apply(asked.request, asked.assessment, asked.seen)
+
     async def _remote(
-        self, way: Allowed, request: Request, decision: Decision, seen: dict[Any, Any], trace: Trace
+        self, way: Allowed, asked: Asked, trace: Trace
     ) -> tuple[BackendSpec, tuple[str, ...], AsyncGenerator[Pieces, None]]:
         """Through the door: what would leave is scanned again, the attempt recorded, and only then released."""
+        request, decision = asked.request, asked.decision
         backend = self._parts.remotes[way.backend]
         spec = backend.spec
-        outgoing = backend.prepare(request)
+        changed = await self._changed(way, asked)
+        if changed is None:
+            outgoing = backend.prepare(request)
+        else:
+            outgoing = backend.prepare(changed.request)
+            outgoing = replace(outgoing, transform=way.transform, replaced=changed.replaced)
         try:
-            scan = await self._parts.detector.scan(outgoing.payload, seen)
+            scan = await self._parts.detector.scan(outgoing.payload, asked.seen)
         except Exception as error:
             raise EgressDenied("what would leave could not be scanned, so it stays") from error
         check(request, decision, backend=spec, outgoing=outgoing, scan=scan)
@@ -241,7 +235,11 @@ class Pipeline:
         trace.recorded = True
         released = release(request, decision, backend=spec, outgoing=outgoing, scan=scan, receipt=receipt)
         trace.attempts += spec.wire != "canned"  # a stand-in sends nothing
-        return spec, outgoing.dropped, backend.stream(released)
+        answer = backend.stream(released)
+        if changed is not None:
+            trace.restore = changed.restore
+            answer = changed.restore(answer)
+        return spec, outgoing.dropped, answer
 
     async def _relay(
         self,
@@ -249,11 +247,20 @@ class Pipeline:
         rest: AsyncGenerator[Pieces, None],
         kept: list[Chunk] | None,
         trace: Trace,
+        answer: Answer | None,
     ) -> AsyncGenerator[Pieces, None]:
-        """Pass pieces on, keeping count; add usage at the end where the backend sent none."""
+        """Pass pieces on, keeping count; add usage at the end where the backend sent none.
+
+        What was private in an answer is remembered before the client knows that it ends: the next request may be on
+        its way a moment later.
+        """
         pieces: Pieces | None = first
         while pieces is not None:
             trace.note(pieces)
+            if answer is not None:
+                answer.note(pieces)
+                if any(chunk.finish for chunk in pieces):
+                    await answer.keep()
             if kept is not None and len(kept) < MAX_CACHED_CHUNKS:
                 kept.extend(pieces)
             yield pieces
@@ -299,9 +306,8 @@ class Pipeline:
             turn.done()
         return chunks, turn
 
-    async def _replay(
-        self, request: Request, decision: Decision, chunks: Sequence[Chunk], trace: Trace, stack: AsyncExitStack
-    ) -> Reply:
+    async def _replay(self, asked: Asked, chunks: Sequence[Chunk], trace: Trace, stack: AsyncExitStack) -> Reply:
+        request, decision = asked.request, asked.decision
         spec = self._spec(decision.backend)
         way = decision.allows(decision.backend)
         assert spec is not None
@@ -310,8 +316,13 @@ class Pipeline:
         if way.zone is not Zone.LOCAL:
             await self._record_kept(request, way, "cache", trace)
 
+        answer = self._watched(asked, stack)
+
         async def all_at_once() -> AsyncGenerator[Pieces, None]:
             trace.note(chunks)
+            if answer is not None:
+                answer.note(chunks)
+                await answer.keep()
             yield chunks
             trace.complete = True
 
@@ -367,30 +378,6 @@ class Pipeline:
         self._parts.observer.finished(outcome)
 
 
-async def assess(
-    detector: Detector, scorer: Scorer, request: Request, seen: dict[Any, Any], trace: Trace | None = None
-) -> Assessment:
-    """Every fact about the request. A detector that fails makes it unreadable, a scorer that fails unscored."""
-    began = time.perf_counter()
-    try:
-        scan = await detector.scan(request.body, seen)
-    except Exception:  # noqa: BLE001 - a detector that breaks its promise not to raise must still mean "private"
-        scan = Scan(unreadable=(Unreadable("$", "detector_failed"),))
-    scored = time.perf_counter()
-    try:
-        score = await scorer.score(request)
-    except Exception:  # noqa: BLE001 - unscored means that no permit on complexity holds: it stays
-        score = Score(gain=None)
-    if trace is not None:
-        trace.detect_ms, trace.score_ms = (scored - began) * 1000, ms_since(scored)
-    return Assessment.of(scan, score)
-
-
-_PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}\Z")
-
-
-def left_aside(body: Mapping[str, Json], honoured: frozenset[str]) -> tuple[str, ...]:
-    """Names of the fields that the answer takes no notice of. A name is the client's text: an odd one is not told."""
-    if body.keys() <= honoured:
-        return ()
-    return tuple(sorted({name if _PLAIN_NAME.match(name) else "?" for name in body.keys() - honoured}))
+async def _kept(answer: Answer) -> None:
+    with anyio.CancelScope(shield=True):  # a client that left has read what was sent
+        await answer.keep()

@@ -23,8 +23,9 @@ from gateway.api.usage import context_header
 from gateway.api.watch import watch
 from gateway.core.errors import BadRequest, GatewayError, QueueFull
 from gateway.core.naming import LOCAL, meant
+from gateway.core.parts import Reply
 from gateway.core.types import Decision, Principal, Request, Sensitivity
-from gateway.pipeline import Pipeline, Reply
+from gateway.pipeline import Pipeline
 
 _CONVERSATION = (b"x-conversation-id", b"x-openwebui-chat-id", b"x-claude-code-session-id", b"x-session-id")
 MAX_NAMES = 30

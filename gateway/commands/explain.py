@@ -62,7 +62,7 @@ def _request(args: argparse.Namespace, here: Situation) -> Request:
 
 
 async def _explain(here: Situation, request: Request) -> dict[str, Json]:
-    from gateway.pipeline import assess
+    from gateway.core.assess import assess
     from gateway.policy.explain import explain
     from gateway.policy.load import load_policy
     from gateway.score.scorer import LexicalScorer

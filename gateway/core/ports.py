@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from gateway.core.records import AuditRecord, Outcome, Receipt
 from gateway.core.release import Released
-from gateway.core.types import Assessment, BackendSpec, Chunk, Decision, Json, Outgoing, Pieces, Request, Scan, Score
+from gateway.core.types import (
+    Assessment,
+    BackendSpec,
+    Chunk,
+    Decision,
+    Json,
+    Outgoing,
+    Pieces,
+    Request,
+    Scan,
+    Score,
+    Sensitivity,
+)
 
 
 class Detector(Protocol):
@@ -39,6 +52,10 @@ class Policy(Protocol):
     digest: str
 
     def decide(self, request: Request, assessment: Assessment) -> Decision: ...
+
+    def level_of(self, kind: str, category: str) -> Sensitivity:
+        """What one finding means under this policy."""
+        ...
 
 
 class PolicySource(Protocol):
@@ -71,6 +88,77 @@ class RemoteBackend(Protocol):
 
     def stream(self, released: Released) -> AsyncGenerator[Pieces, None]:
         """Send and yield the answer. Raises BackendError; raises EgressDenied for another backend's permit."""
+        ...
+
+
+class Restore(Protocol):
+    """The way back of one transform: takes a backend's answer and yields what the client gets."""
+
+    def __call__(self, answer: AsyncGenerator[Pieces, None]) -> AsyncGenerator[Pieces, None]:
+        """Closing what it returns closes `answer`."""
+        ...
+
+    @property
+    def unrestored(self) -> int:
+        """What looked like a placeholder of this request in the answer and could not be put back; told at the end."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Transformed:
+    """A request as it may go out, and the way back for its answer."""
+
+    request: Request
+    replaced: int
+    """How many values were replaced, each occurrence counted."""
+    restore: Restore
+
+
+class Transform(Protocol):
+    """Changes a request so that it may go where a rule lets it go only changed. One of `core.types.TRANSFORMS`."""
+
+    name: str
+
+    async def apply(self, request: Request, assessment: Assessment, seen: dict[Any, Any]) -> Transformed:
+        """Raises EgressDenied where it cannot: what is left must then stay. `seen` is the detector's memory."""
+        ...
+
+
+class Answer(Protocol):
+    """One answer while it is given, for `Taints` to remember what it was made from."""
+
+    def note(self, pieces: Pieces) -> None: ...
+
+    async def keep(self) -> None:
+        """Remember what was noted so far. May be called again with more. Never raises."""
+        ...
+
+
+class Taints(Protocol):
+    """Remembers what answers were made from, so that the level comes back wherever a client sends them again."""
+
+    async def recall(self, request: Request) -> Scan:
+        """What was private in the requests whose answers this one holds or whose conversation it goes on.
+
+        The findings have detector `taint`. Never raises: a memory that cannot be asked is an unreadable part.
+        """
+        ...
+
+    def watch(self, request: Request, assessment: Assessment, decision: Decision) -> Answer | None:
+        """The answer to `request`, or None when there is nothing private to remember."""
+        ...
+
+
+class AnswerGuard(Protocol):
+    """Takes private values out of an answer on its way to the client."""
+
+    def __call__(
+        self,
+        answer: AsyncGenerator[Pieces, None],
+        at_least: Sensitivity,
+        level_of: Callable[[str, str], Sensitivity],
+    ) -> AsyncGenerator[Pieces, None]:
+        """`level_of(kind, category)` is the policy's; what it puts at `at_least` or above is redacted."""
         ...
 
 

@@ -61,6 +61,10 @@ class Outcome:
     completion_tokens: int = 0
     context_dropped: int = 0
     """Tokens that the local engine forgot to make room for the others."""
+    transform: str | None = None
+    """What the text went through before it left."""
+    unrestored: int = 0
+    """Placeholders that came back changed beyond recognition, so that the client saw them."""
     confidence: Confidence | None = None
     """How sure the local model was; None where it did not work: answered elsewhere or out of the cache."""
     detect_ms: float = 0.0

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from gateway.core.errors import EgressDenied
 from gateway.core.records import Receipt
-from gateway.core.types import BackendSpec, Decision, Outgoing, Request, Scan, Sensitivity, Zone
+from gateway.core.types import VALUES, BackendSpec, Decision, Outgoing, Request, Scan, Sensitivity, Zone
 
 _SEAL = object()
 
@@ -46,7 +46,8 @@ def release(
     """Let `outgoing` go to `backend`, or raise EgressDenied.
 
     `scan` is what the detectors say about `outgoing.payload` itself, taken after every change to it. It may hold
-    nothing that the decision did not weigh: the same kinds, no more of each, no unreadable part for REMOTE.
+    nothing that the decision did not weigh: the same kinds, no more of each, no unreadable part for REMOTE. Where the
+    rule demands a transform, no value may be left at all.
     """
     check(request, decision, backend=backend, outgoing=outgoing, scan=scan)
     if receipt.sequence <= 0 or receipt.request_id != request.id or receipt.event != "attempt":
@@ -66,12 +67,14 @@ def check(request: Request, decision: Decision, *, backend: BackendSpec, outgoin
         raise EgressDenied(f"backend {backend.name!r} is this host's own engine; nothing is released to it")
     if request.local_only:
         raise EgressDenied(f"request {request.id!r} asked to be answered locally")
-    if way.transform is not None:
+    if way.transform != outgoing.transform:
         raise EgressDenied(f"rule {way.rule!r} demands transform {way.transform!r}, which was not applied")
     if outgoing.backend != backend.name:
         raise EgressDenied(f"the outgoing text was made for {outgoing.backend!r}, not for {backend.name!r}")
     if backend.zone is Zone.REMOTE and (decision.level is Sensitivity.UNKNOWN or scan.unreadable):
         raise EgressDenied("a part that no detector could read never goes to zone remote")
+    if way.transform is not None and (left := sorted({f.kind for f in scan.findings if f.category in VALUES})):
+        raise EgressDenied(f"after transform {way.transform!r} the outgoing text still holds {', '.join(left)}")
     considered = dict(decision.considered)
     for kind, count in Counter(finding.kind for finding in scan.findings).items():
         if count > considered.get(kind, 0):

@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass, field
 
 from gateway.core.confidence import Folding
+from gateway.core.ports import Restore
 from gateway.core.records import Outcome
 from gateway.core.types import Allowed, Assessment, Decision, Pieces, Request, Usage
 
@@ -29,6 +30,8 @@ class Trace:
     """An attempt is durable, and so is the decision before it."""
     tried: list[tuple[str, str]] = field(default_factory=list)
     """(backend, how it went) of every backend that was asked: 'answered', or the error's code."""
+    restore: Restore | None = None
+    """The way back of the transform that the answer needs; None = it left as it came, or not at all."""
     characters: int = 0
     usage: Usage | None = None
     confidence: Folding | None = None
@@ -82,6 +85,8 @@ class Trace:
             prompt_tokens=usage.prompt_tokens if usage else 0,
             completion_tokens=usage.completion_tokens if usage else 0,
             context_dropped=usage.context_dropped if usage else 0,
+            transform=way.transform if way else None,
+            unrestored=self.restore.unrestored if self.restore else 0,
             confidence=self.confidence.result() if self.confidence else None,
             detect_ms=self.detect_ms,
             score_ms=self.score_ms,

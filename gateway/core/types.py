@@ -127,6 +127,9 @@ class Finding:
     """A documentation example (test card, `example.com`, a published sample IBAN): a policy may let these pass."""
 
 
+TAINT = "taint"
+"""The detector whose findings are remembered of earlier requests: they stand nowhere in this one's text."""
+
 CATEGORIES = frozenset(
     {"secret", "identifier", "financial", "contact", "person", "health", "special", "minor", "legal",
      "confidential", "code", "credentialed_url"}
@@ -150,6 +153,9 @@ class Scan:
     unreadable: tuple[Unreadable, ...] = ()
     pack: str = ""
     """Digest of the rules that looked, recorded with every decision."""
+    generic: bool = False
+    """A positive test says that this is a general question or code, about no person, customer or house (promise P7).
+    It has an error, stated in docs/privacy.md; a policy chooses whether to believe it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +205,8 @@ class Assessment:
     tokens: int = 0
     pack: str = ""
     scorer: str = ""
+    generic: bool = False
+    """See `Scan.generic`."""
 
     @classmethod
     def of(cls, scan: Scan, score: Score, *, rank: float | None = None) -> Assessment:
@@ -214,6 +222,7 @@ class Assessment:
             tokens=score.tokens,
             pack=scan.pack,
             scorer=score.scorer,
+            generic=scan.generic,
         )
 
 
@@ -305,6 +314,10 @@ class Decision:
     refusal_detail: str = ""
     adapter: str | None = None
     """The adapter that the local model answers with, should it be the one that answers; None = the bare model."""
+    lifted: bool = False
+    """The level is higher than the kinds of the findings alone make it: the client or a condition raised it."""
+    scan_answer: Sensitivity | None = None
+    """What the policy grades at this level or above is taken out of answers; None = answers are not looked at."""
 
     def allows(self, backend: str) -> Allowed | None:
         return next((way for way in self.allowed if way.backend == backend), None)
@@ -360,6 +373,14 @@ Pieces: TypeAlias = Sequence[Chunk]
 """What a backend yields: all chunks of one network read or engine step, so that cost is per read, not per token."""
 
 
+TRANSFORMS = ("pseudonymise", "strip", "rewrite")
+"""What a permit may demand of text on its way out, the weakest first."""
+
+VALUES = frozenset({"secret", "credentialed_url", "identifier", "financial", "contact", "person"})
+"""Categories whose findings are values that stand for somebody or open something: what a transform has to replace.
+The others say what a text is about; no placeholder changes that."""
+
+
 @dataclass(frozen=True, slots=True)
 class Outgoing:
     """A request as a wire would send it: only fields on that wire's allow-list."""
@@ -368,3 +389,7 @@ class Outgoing:
     payload: Mapping[str, Json] = field(repr=False)
     dropped: tuple[str, ...] = ()
     """Names of fields the client sent and the wire does not know."""
+    transform: str | None = None
+    """The transform that the text went through before the wire wrote it down; one of TRANSFORMS."""
+    replaced: int = 0
+    """How many values that transform replaced."""

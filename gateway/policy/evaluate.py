@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from gateway.core.types import Allowed, Assessment, BackendSpec, Decision, Request, Sensitivity, Zone
+from gateway.core.types import TAINT, Allowed, Assessment, BackendSpec, Decision, Request, Sensitivity, Zone
 from gateway.policy.adapters import AdapterRule, choose
 from gateway.policy.facts import Catalogue, Facts, facts_from, whole_needs
 from gateway.policy.levels import Levels
@@ -52,6 +52,10 @@ class CompiledPolicy:
         facts = facts_from(request, assessment, self.levels, self.catalogue)
         decision = self._place(facts)
         return self._adapted(decision, facts) if self.adapters or request.adapter else decision
+
+    def level_of(self, kind: str, category: str) -> Sensitivity:
+        """What one finding of this kind means under this policy."""
+        return self.levels.level_of(kind, category)
 
     def _place(self, facts: Facts) -> Decision:
         """Where it may be answered, by which rule and why."""
@@ -184,4 +188,5 @@ def _considered(assessment: Assessment) -> tuple[tuple[str, int], ...]:
     """Over all findings, those let pass included: the door counts what leaves against this."""
     if not assessment.findings:
         return ()
-    return tuple(sorted(Counter(finding.kind for finding in assessment.findings).items()))
+    # What is only remembered of earlier requests stands nowhere in this one.
+    return tuple(sorted(Counter(f.kind for f in assessment.findings if f.detector != TAINT).items()))

@@ -17,10 +17,11 @@ from gateway.audit.record import canonical_request
 from gateway.cache import SingleFlight, cache_key, open_cache
 from gateway.cache.opened import OpenedCache
 from gateway.core.errors import AuditUnavailable, ConfigurationError
+from gateway.core.parts import Parts
 from gateway.core.ports import LocalBackend
 from gateway.core.types import BackendSpec, Decision, Request
 from gateway.detect import Scanner
-from gateway.pipeline import Parts, Pipeline
+from gateway.pipeline import Pipeline
 from gateway.policy.source import FilePolicySource
 from gateway.score.scorer import LexicalScorer
 from gateway.settings import Settings

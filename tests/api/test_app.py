@@ -18,8 +18,8 @@ from gateway.api.chat import Chat, ChatOptions
 from gateway.api.cors import Cors
 from gateway.api.health import Health
 from gateway.api.models import Models
+from gateway.core.parts import Reply
 from gateway.core.types import Allowed, BackendSpec, Chunk, Decision, Pieces, Request, Sensitivity, Zone
-from gateway.pipeline import Reply
 
 pytestmark = pytest.mark.anyio
 SPEC = BackendSpec("local", Zone.LOCAL, "canned", "m")

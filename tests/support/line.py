@@ -14,6 +14,7 @@ import anyio
 from gateway.audit.memory import MemoryAudit
 from gateway.cache import SingleFlight, cache_key
 from gateway.cache.memory import MemoryCache
+from gateway.core.parts import Parts, Reply
 from gateway.core.ports import Cache, Detector, LocalBackend, Scorer
 from gateway.core.records import Outcome
 from gateway.core.release import Released
@@ -32,7 +33,7 @@ from gateway.core.types import (
     Usage,
     Zone,
 )
-from gateway.pipeline import Parts, Pipeline, Reply
+from gateway.pipeline import Pipeline
 from gateway.policy.evaluate import CompiledPolicy
 from gateway.policy.load import load_policy
 from gateway.wiring.records import facts

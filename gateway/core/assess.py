@@ -1,0 +1,49 @@
+"""Every fact about one request, whatever fails on the way."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import Any
+
+from gateway.core.ports import Detector, Scorer, Taints
+from gateway.core.trace import Trace, ms_since
+from gateway.core.types import Assessment, Request, Scan, Score, Unreadable
+
+
+async def assess(
+    detector: Detector,
+    scorer: Scorer,
+    request: Request,
+    seen: dict[Any, Any],
+    trace: Trace | None = None,
+    *,
+    taints: Taints | None = None,
+) -> Assessment:
+    """Every fact about the request. A detector that fails makes it unreadable, a scorer that fails unscored."""
+    began = time.perf_counter()
+    try:
+        scan = await detector.scan(request.body, seen)
+    except Exception:  # noqa: BLE001 - a detector that breaks its promise not to raise must still mean "private"
+        scan = Scan(unreadable=(Unreadable("$", "detector_failed"),))
+    if taints is not None:
+        scan = _joined(scan, await taints.recall(request))
+    scored = time.perf_counter()
+    try:
+        score = await scorer.score(request)
+    except Exception:  # noqa: BLE001 - unscored means that no permit on complexity holds: it stays
+        score = Score(gain=None)
+    if trace is not None:
+        trace.detect_ms, trace.score_ms = (scored - began) * 1000, ms_since(scored)
+    return Assessment.of(scan, score)
+
+
+def _joined(scan: Scan, remembered: Scan) -> Scan:
+    if not remembered.findings and not remembered.unreadable:
+        return scan
+    return replace(
+        scan,
+        findings=scan.findings + remembered.findings,
+        unreadable=scan.unreadable + remembered.unreadable,
+        generic=False,
+    )

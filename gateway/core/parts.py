@@ -1,0 +1,71 @@
+"""What the line works with: the parts that wiring hands it, what it knows of a request, and the reply it gives."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from gateway.core.ports import (
+    AnswerGuard,
+    AuditSink,
+    Cache,
+    Detector,
+    Flight,
+    LocalBackend,
+    Observer,
+    Policy,
+    PolicySource,
+    RemoteBackend,
+    Scorer,
+    Taints,
+    Transform,
+)
+from gateway.core.types import Allowed, Assessment, BackendSpec, Decision, Json, Pieces, Request
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Everything the line calls, put together by wiring."""
+
+    detector: Detector
+    scorer: Scorer
+    policies: PolicySource
+    local: LocalBackend | None
+    remotes: Mapping[str, RemoteBackend]
+    audit: AuditSink
+    observer: Observer
+    cache: Cache | None = None
+    flight: Flight | None = None
+    cache_key: Callable[[Request, Decision, BackendSpec], str] | None = None
+    canonical: Callable[[Mapping[str, Json]], bytes] | None = None
+    facts: Callable[[Request, Assessment], dict[str, Json]] | None = None
+    """The facts a policy saw, as JSON, so that `gateway why` can decide again."""
+    transforms: Mapping[str, Transform] = field(default_factory=dict)
+    """By name: what permits may demand of text on its way out."""
+    taints: Taints | None = None
+    guard: AnswerGuard | None = None
+
+
+@dataclass(slots=True)
+class Reply:
+    """An answer that has begun: its first pieces are there, so the status can be sent."""
+
+    decision: Decision
+    way: Allowed
+    backend: BackendSpec
+    cache: str
+    dropped: tuple[str, ...]
+    pieces: AsyncGenerator[Pieces, None]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request with all that is known about it once it is decided."""
+
+    request: Request
+    assessment: Assessment
+    policy: Policy
+    decision: Decision
+    seen: dict[Any, Any] = field(repr=False)
+    """The detector's memory for this one request."""
