@@ -34,8 +34,9 @@ if TYPE_CHECKING:
 CACHE = ROOT / ".cache"
 WINDOW = 512
 DISTANCES = (0, 60, 120, 180, 240, 300, 360, 420, 480, 600, 900)
-NEVER_STOP = {"logit_bias": {"0": -100, "2": -100}, "temperature": 1.0, "seed": 1}
-"""SmolLM2's two ends of text, never chosen; and chance enough that it does not repeat itself for ever."""
+NEVER_STOP = {"logit_bias": {str(token): -100 for token in range(17)}, "temperature": 1.0, "seed": 1}
+"""SmolLM2's special tokens, three of which end a text, are never chosen; and chance enough that it does not repeat
+itself for ever."""
 
 
 @dataclass(frozen=True, slots=True)
