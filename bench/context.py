@@ -34,7 +34,12 @@ if TYPE_CHECKING:
 CACHE = ROOT / ".cache"
 WINDOW = 512
 DISTANCES = (0, 60, 120, 180, 240, 300, 360, 420, 480, 600, 900)
-NEVER_STOP = {"logit_bias": {str(token): -100 for token in range(17)}, "temperature": 1.5, "frequency_penalty": 0.5, "seed": 1}
+NEVER_STOP = {
+    "logit_bias": {str(token): -100 for token in range(17)},
+    "temperature": 1.5,
+    "frequency_penalty": 0.5,
+    "seed": 1,
+}
 """SmolLM2's special tokens, three of which end a text, are never chosen; and chance enough that it does not repeat
 itself for ever."""
 

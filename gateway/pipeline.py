@@ -125,14 +125,15 @@ class Pipeline:
         pieces = self._relay(first, rest, kept, trace, self._watched(asked, stack))
         await stack.enter_async_context(aclosing(pieces))
         if key is not None and kept is not None:
-            local = way.zone is Zone.LOCAL
+            # With the client's values put back into it, an answer from outside is as private as one made here.
+            local = way.zone is Zone.LOCAL or trace.replaced > 0
             stack.push_async_callback(self._remember, key, request.principal.tenant, kept, local, trace, turn)
         elif turn is not None:
             turn.done()  # another backend's answer is never stored: nobody need wait for it
         if way.backend != decision.backend:
             tried = ", ".join(f"{backend}: {result}" for backend, result in trace.tried[:-1])
             decision = replace(decision, notice=f"{way.backend} answered instead of {decision.backend} ({tried})")
-        return Reply(decision, way, spec, trace.cache, dropped, pieces)
+        return Reply(decision, way, spec, trace.cache, dropped, pieces, trace.replaced)
 
     def _watched(self, asked: Asked, stack: AsyncExitStack) -> Answer | None:
         """Who remembers what the answer was made from, also where the client leaves in the middle of it."""
@@ -237,7 +238,7 @@ class Pipeline:
         trace.attempts += spec.wire != "canned"  # a stand-in sends nothing
         answer = backend.stream(released)
         if changed is not None:
-            trace.restore = changed.restore
+            trace.restore, trace.replaced = changed.restore, changed.replaced
             answer = changed.restore(answer)
         return spec, outgoing.dropped, answer
 

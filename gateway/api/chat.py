@@ -176,6 +176,9 @@ class Chat:
         if self._options.headers:
             way = reply.way
             answer.decision = _decision_headers(str(way.zone), way.backend, way.rule, reply.cache, reply.decision)
+            if reply.replaced:
+                told = f"{way.transform}; replaced={reply.replaced}"
+                answer.decision.append((b"x-gateway-transform", told.encode()))
             if reply.dropped:
                 answer.decision.append((b"x-gateway-dropped", _few(reply.dropped)))
 

@@ -10,7 +10,7 @@ from gateway.api.http import Headers
 _LOOPBACK = re.compile(rb"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?")
 _EXPOSED = (
     b"x-request-id, x-gateway-zone, x-gateway-backend, x-gateway-rule, x-gateway-cache, x-gateway-notice, "
-    b"x-gateway-dropped, x-gateway-adapter, x-gateway-context, retry-after, x-should-retry"
+    b"x-gateway-dropped, x-gateway-adapter, x-gateway-context, x-gateway-transform, retry-after, x-should-retry"
 )
 
 

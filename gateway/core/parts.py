@@ -57,6 +57,8 @@ class Reply:
     cache: str
     dropped: tuple[str, ...]
     pieces: AsyncGenerator[Pieces, None]
+    replaced: int = 0
+    """How many values a transform replaced in what left."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,6 +63,8 @@ class Outcome:
     """Tokens that the local engine forgot to make room for the others."""
     transform: str | None = None
     """What the text went through before it left."""
+    replaced: int = 0
+    """Values that it replaced."""
     unrestored: int = 0
     """Placeholders that came back changed beyond recognition, so that the client saw them."""
     confidence: Confidence | None = None

@@ -30,6 +30,8 @@ class Trace:
     """An attempt is durable, and so is the decision before it."""
     tried: list[tuple[str, str]] = field(default_factory=list)
     """(backend, how it went) of every backend that was asked: 'answered', or the error's code."""
+    replaced: int = 0
+    """Values that a transform replaced in what left."""
     restore: Restore | None = None
     """The way back of the transform that the answer needs; None = it left as it came, or not at all."""
     characters: int = 0
@@ -86,6 +88,7 @@ class Trace:
             completion_tokens=usage.completion_tokens if usage else 0,
             context_dropped=usage.context_dropped if usage else 0,
             transform=way.transform if way else None,
+            replaced=self.replaced,
             unrestored=self.restore.unrestored if self.restore else 0,
             confidence=self.confidence.result() if self.confidence else None,
             detect_ms=self.detect_ms,

@@ -63,6 +63,10 @@ class Metrics:
         self._findings = self._counter("findings", "Requests that hold at least one finding of this kind", "kind")
         self._errors = self._counter("request_errors", "Requests that ended with this class of error", "error")
         self._sent = self._counter("egress_attempts", "Times that something was sent off this host", "zone")
+        self._replaced = self._counter("values_replaced", "Values that a transform replaced in what was sent")
+        self._unrestored = self._counter(
+            "placeholders_unrestored", "Placeholders that came back so changed that no value could be put for them"
+        )
         self._surprise = self._histogram(
             # Minus the logprob, because a histogram of negative numbers has no sum.
             "surprise_nats",
@@ -101,6 +105,10 @@ class Metrics:
         zone.completion.inc(outcome.completion_tokens)
         if outcome.attempts:
             zone.sent.inc(outcome.attempts)
+        if outcome.replaced:
+            self._replaced.inc(outcome.replaced)
+        if outcome.unrestored:
+            self._unrestored.inc(outcome.unrestored)
         if outcome.confidence is not None:
             self._surprise.labels(self._backend(outcome.backend)).observe(-outcome.confidence.mean_logprob)
         self._cached.labels(self._cache_state(outcome.cache)).inc()
