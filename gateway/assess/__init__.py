@@ -1,0 +1,1 @@
+"""What a number of labelled samples proves about detectors and a policy, and what it does not."""

@@ -1,0 +1,55 @@
+"""How sure a share is that was counted in a sample: two intervals, both right for no hits and for hits only."""
+
+from __future__ import annotations
+
+import math
+
+CONFIDENCE = 0.95
+_Z = 1.959963984540054
+"""Of a two-sided interval at 95 %."""
+_STEPS = 60
+"""Halvings of the interval from 0 to 1: more than a float can tell apart."""
+
+
+def wilson(hits: int, total: int) -> tuple[float, float]:
+    """Between what the true share lies, at 95 %, by Wilson's score. Nothing counted says nothing: from 0 to 1."""
+    if total == 0:
+        return 0.0, 1.0
+    share, square = hits / total, _Z * _Z / total
+    middle = (share + square / 2) / (1 + square)
+    reach = _Z * math.sqrt(share * (1 - share) / total + square / (4 * total)) / (1 + square)
+    # The edges are exact there: rounding must not say that no hits at all are hardly possible.
+    return 0.0 if hits == 0 else max(0.0, middle - reach), 1.0 if hits == total else min(1.0, middle + reach)
+
+
+def at_most(hits: int, total: int, confidence: float = CONFIDENCE) -> float:
+    """The share that is not exceeded, with this confidence: Clopper and Pearson's bound on one side, exact.
+
+    The largest share under which so few hits would still come up in 1 - `confidence` of all samples of this size.
+    0 of 500 is at most 0.6 %. Nothing counted proves nothing: 1.
+    """
+    if total == 0 or hits >= total:
+        return 1.0
+    if hits == 0:
+        return 1.0 - float((1 - confidence) ** (1 / total))
+    low, high = hits / total, 1.0
+    for _ in range(_STEPS):
+        middle = (low + high) / 2
+        if _so_few(hits, total, middle) > 1 - confidence:
+            low = middle
+        else:
+            high = middle
+    return high
+
+
+def _so_few(hits: int, total: int, share: float) -> float:
+    """The probability of `hits` or fewer among `total`; `share` is strictly between 0 and 1 here."""
+    if share >= 1.0:
+        return 0.0
+    yes, no = math.log(share), math.log1p(-share)
+    ways = [
+        math.lgamma(total + 1) - math.lgamma(k + 1) - math.lgamma(total - k + 1) + k * yes + (total - k) * no
+        for k in range(hits + 1)
+    ]
+    most = max(ways)
+    return math.exp(most) * sum(math.exp(way - most) for way in ways)
