@@ -1,0 +1,39 @@
+"""What kind of thing a placeholder says it stands for, and when two spellings are one value."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+_BY_KIND = {
+    "payment_card": "CARD", "credit_card": "CARD", "postal_address": "ADDRESS", "address": "ADDRESS",
+    "birth_date": "DATE", "date": "DATE", "mac_address": "MAC", "ip_address": "IP", "credentialed_url": "URL",
+    "bank_account": "ACCOUNT", "private_key": "PRIVATE_KEY", "password": "PASSWORD", "connection_string": "CONNECTION",
+}  # fmt: skip
+_BY_CATEGORY = {"secret": "SECRET", "credentialed_url": "URL", "person": "PERSON"}
+_ODD = re.compile(r"[^A-Z]+")
+_COUNTRY = re.compile(r"\W*([A-Za-z]{2})\W?\d\W?\d")
+_SPACES = re.compile(r"\s+")
+_MARKS = re.compile(r"[\W_]+")
+EXACT = frozenset({"secret", "credentialed_url"})
+"""Categories whose values mean what they say to the letter."""
+
+
+def word_of(kind: str, category: str, value: str) -> str:
+    """`IBAN_DE`, `PERSON`, `SECRET`: what a model needs to know of a value to go on making sense."""
+    word = _BY_KIND.get(kind) or _BY_CATEGORY.get(category)
+    if word is None:
+        word = _ODD.sub("_", kind.upper()).strip("_")[:24].strip("_") or "VALUE"
+    if kind == "iban" and (country := _COUNTRY.match(value)):
+        word = f"IBAN_{country[1].upper()}"
+    return word
+
+
+def normal(value: str, category: str, view: str) -> str:
+    """Equal for two spellings of one value. What stands there encoded is a spelling of its own."""
+    if category in EXACT or view not in ("raw", "normal"):
+        return "=" + value
+    folded = unicodedata.normalize("NFKC", value).casefold().strip()
+    if category == "person":
+        return _SPACES.sub(" ", folded)
+    return _MARKS.sub("", folded) or "=" + value
