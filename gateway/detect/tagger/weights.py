@@ -1,0 +1,102 @@
+"""What training left behind, read and checked: arrays only, and only those the card vouches for."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from dataclasses import dataclass
+from hashlib import sha256
+from importlib import resources
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from gateway.detect.tagger.words import BUCKETS
+
+Floats = npt.NDArray[np.float32]
+LABELS = ("O", "B-person", "I-person", "B-postal_address", "I-postal_address")
+REACH = 3
+"""How many tokens to each side a decision sees."""
+WEIGHTS, CARD = "weights.npz", "card.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    digest: str
+    embedding: Floats
+    """bucket → what a feature means."""
+    hidden: Floats
+    """place in the window × meaning → hidden units."""
+    hidden_bias: Floats
+    output: Floats
+    output_bias: Floats
+    moves: Floats
+    """label → label, in logarithms."""
+    listed: npt.NDArray[np.uint32]
+    """Keys of the words that lists know, ascending; `bits` says what they know."""
+    bits: npt.NDArray[np.uint8]
+    famous: frozenset[int]
+    """Keys of names that everybody may say."""
+    person: float
+    address: float
+    """Least confidence that is reported."""
+
+
+def load() -> Weights:
+    folder = resources.files(__package__ or "gateway.detect.tagger")
+    try:
+        card = json.loads(folder.joinpath(CARD).read_bytes())
+        return parse(folder.joinpath(WEIGHTS).read_bytes(), card)
+    except (OSError, json.JSONDecodeError) as error:
+        raise ValueError(f"the name tagger's {WEIGHTS} or {CARD} cannot be read: {type(error).__name__}") from error
+
+
+def parse(raw: bytes, card: dict[str, Any]) -> Weights:
+    digest = sha256(raw).hexdigest()
+    if not isinstance(card, dict) or card.get("sha256") != digest:
+        raise ValueError(f"the name tagger's {WEIGHTS} is not the one that {CARD} describes: install the gateway again")
+    try:
+        with np.load(io.BytesIO(raw), allow_pickle=False) as arrays:
+            weights = _unpack(digest, arrays, card["threshold"])
+        _check(weights)
+    except (KeyError, TypeError, zipfile.BadZipFile, OSError) as error:
+        raise ValueError(f"the name tagger's {WEIGHTS} lacks a part: {type(error).__name__}") from error
+    return weights
+
+
+def _unpack(digest: str, arrays: Any, threshold: dict[str, float]) -> Weights:
+    def floats(name: str) -> Floats:
+        return np.ascontiguousarray(arrays[name], dtype=np.float32)
+
+    return Weights(
+        digest=digest,
+        embedding=floats("embedding") * floats("scale"),
+        hidden=floats("hidden"),
+        hidden_bias=floats("hidden_bias"),
+        output=floats("output"),
+        output_bias=floats("output_bias"),
+        moves=floats("moves"),
+        listed=np.ascontiguousarray(arrays["listed"], dtype=np.uint32),
+        bits=np.ascontiguousarray(arrays["bits"], dtype=np.uint8),
+        famous=frozenset(int(value) for value in arrays["famous"]),
+        person=float(threshold["person"]),
+        address=float(threshold["postal_address"]),
+    )
+
+
+def _check(weights: Weights) -> None:
+    meaning = weights.embedding.shape[1] if weights.embedding.ndim == 2 else 0
+    units, labels = weights.hidden_bias.size, len(LABELS)
+    fits = (
+        weights.embedding.shape == (BUCKETS, meaning)
+        and weights.hidden.shape == (2 * REACH + 1, meaning, units)
+        and weights.output.shape == (units, labels)
+        and weights.output_bias.shape == (labels,)
+        and weights.moves.shape == (labels, labels)
+        and weights.listed.shape == weights.bits.shape
+        and all(np.isfinite(part).all() for part in (weights.embedding, weights.hidden, weights.output, weights.moves))
+    )
+    if not fits:
+        raise ValueError(f"the name tagger's {WEIGHTS} has parts of the wrong size: install the gateway again")
