@@ -20,6 +20,7 @@ from pydantic import (
 
 from gateway.core.errors import ConfigurationError
 from gateway.core.types import Zone
+from gateway.detect.adapters.options import HttpOptions, JudgeOptions, OnnxOptions, PresidioOptions
 from gateway.engine.machine import MOST_THREADS
 from gateway.engine.messages import SYSTEM_PROMPT
 
@@ -228,6 +229,19 @@ class Detect(_Part):
     deadline_ms: float = Field(default=250, gt=0)
     """CPU milliseconds after which the rest of a request counts as unreadable."""
     cache_dir: Path | None = None
+    presidio: PresidioOptions | None = None
+    onnx: OnnxOptions | None = None
+    http: HttpOptions | None = None
+    judge: JudgeOptions | None = None
+    """Optional detectors; None = off. `{}` switches one on as it is."""
+
+
+class Taint(_Part):
+    url: str | None = None
+    """redis://, rediss:// or unix:// where several gateways answer the same clients; None = in this process alone."""
+    ttl_s: float = Field(default=86_400, gt=0)
+    """Seconds after which it is forgotten what an answer was made from."""
+    max_mb: float = Field(default=64, gt=0)
 
 
 class Log(_Part):
