@@ -10,7 +10,7 @@ from typing import NamedTuple
 import orjson
 
 _TOKEN = re.compile(r'"((?:[^"\\]|\\.)*)"|-?\d[\d.eE+\-]*', re.DOTALL)
-_ESCAPE = re.compile(r"\\(?:u[0-9a-fA-F]{4}|.)", re.DOTALL)
+_ESCAPE = re.compile(r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u[0-9a-fA-F]{4}|\\.", re.DOTALL)
 _BLANK = frozenset({"\\n", "\\t", "\\r"})
 
 

@@ -18,7 +18,7 @@ LONGEST = 72
 
 _SEP = r"(?: ?\\{0,2}[_ \-\u2010\u2011\u2013] ?)"
 _MARKS = r"[ \t*_`~]{0,3}"
-_LEFT = re.compile(rf"(?<![^\W_])([A-Za-z]+(?:{_SEP}[A-Za-z]+){{0,4}}){_SEP}(\d{{1,5}}){_SEP}\Z", re.ASCII)
+_LEFT = re.compile(rf"(?<![A-Za-z0-9])([A-Za-z]+(?:{_SEP}[A-Za-z]+){{0,4}}){_SEP}(\d{{1,5}}){_SEP}\Z", re.ASCII)
 _NUMBERED = re.compile(rf"\d{{1,5}}{_SEP}\Z", re.ASCII)
 _KIND = re.compile(r"[A-Za-z]+")
 _OPEN = re.compile(rf"((\\{{1,2}})?[\[［【]|&(?:\#91|\#x5b|lbrack|lsqb);)({_MARKS})\Z", re.IGNORECASE)
@@ -26,8 +26,8 @@ _ENDING = r"(?:['’]?[A-Za-zäöüß]{1,2})?"
 _CLOSE = re.compile(rf"({_ENDING})({_MARKS})((\\{{1,2}})?[\]］】]|&(?:\#93|\#x5d|rbrack|rsqb);)", re.IGNORECASE)
 _CLOSING = re.compile(rf"(?:{_ENDING}|['’]){_MARKS}(?:\\{{0,2}}|&[#a-z0-9]{{0,7}})\Z", re.IGNORECASE)
 _START = re.compile(
-    r"(?:\\{1,2})?[\[［【]|\\{1,2}\Z|&(?:(?:\#91|\#x5b|lbrack|lsqb);|[#a-z0-9]{0,6}\Z)|(?<![^\W_])(?=[a-z])",
-    re.IGNORECASE,
+    r"(?:\\{1,2})?[\[［【]|\\{1,2}\Z|&(?:(?:\#91|\#x5b|lbrack|lsqb);|[#a-z0-9]{0,6}\Z)|(?<![A-Za-z0-9])(?=[a-z])",
+    re.IGNORECASE | re.ASCII,
 )
 _DROP = dict.fromkeys(map(ord, "_ -\u2010\u2011\u2013\\*`~\t"))
 

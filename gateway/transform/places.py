@@ -69,12 +69,12 @@ def spot(document: Mapping[str, Json], path: str) -> tuple[Spot, Json]:
         at = match.end()
         try:
             if which is not None:
-                word = list(node)[int(number)] if isinstance(node, Mapping) else None
+                word = list(node.keys())[int(number)]
             if which == "key":
                 return Spot((*steps, word), str(word), is_key=True), word
             step = int(index) if index is not None else word
             node = node[step]
-        except (KeyError, IndexError, TypeError) as error:
+        except (KeyError, IndexError, TypeError, AttributeError) as error:
             raise LostError from error
         steps.append(step)
     return Spot(tuple(steps), written(node)), node

@@ -18,7 +18,7 @@ from gateway.transform.pattern import Pattern
 from gateway.transform.people import PERSON, People
 from gateway.transform.placeholders import Placeholders
 from gateway.transform.places import Changes, LostError, Spot, Steps, spot, spots
-from gateway.transform.words import EXACT, normal, word_of
+from gateway.transform.words import EXACT, normal, plain, word_of
 
 _CLOSED = frozenset({"file_data", "data", "url", "file_id"})
 """Where a content part holds what is no text: nothing in there can be replaced."""
@@ -131,13 +131,13 @@ class Replacing:
             value = unescaped(value)
         spelling = normal(value, category, view)
         word = word_of(finding.kind, category, value)
-        if word == PERSON and view in ("raw", "normal", "unescaped"):
+        if word == PERSON and plain(value, view):
             name = self._people.name(value, spelling)
         else:
             name = self.placeholders.name(word, spelling, value)
         if name not in self._swept:
             self._swept.add(name)
-            exact = category in EXACT or view not in ("raw", "normal", "unescaped")
+            exact = category in EXACT or not plain(value, view)
             known = sweep.value(value, name, exact=exact, person=word == PERSON)
             self._sweep.known.extend([known] if known else [])
         return Span(start, end, name, quoted)
@@ -252,11 +252,32 @@ def _free(start: int, end: int, taken: Iterable[tuple[int, int]]) -> bool:
 
 def _by_spot(body: Mapping[str, Json], findings: Iterable[Finding]) -> dict[tuple[Steps, bool], _Found]:
     found: dict[tuple[Steps, bool], _Found] = {}
+    split: list[Finding] = []
     for finding in findings:
         if finding.place.view == "joined":
-            raise EgressDenied("a value is split over several texts and cannot be replaced, so the request stays")
+            split.append(finding)
+            continue
         where, node = spot(body, finding.place.path)
         if where.steps[-1:] and where.steps[-1] in _CLOSED and "content" in where.steps:
             raise EgressDenied("a value stands inside an attachment and cannot be replaced, so the request stays")
         found.setdefault((where.steps, where.is_key), _Found(where, node, [])).findings.append(finding)
+    whole = list(found.values())
+    if not all(any(_explains(each, finding) for each in whole) for finding in split):
+        raise EgressDenied("a value is split over several texts and cannot be replaced, so the request stays")
     return found
+
+
+def _explains(found: _Found, split: Finding) -> bool:
+    """Whether what seems split is a whole value with another text's first or last word glued to it.
+
+    It is then gone with the value; where it is not, the next scan says so and the request stays.
+    """
+    for each in found.findings:
+        if each.category != split.category:
+            continue
+        if each.place.path == split.place.path:
+            if each.place.start <= split.place.start and split.place.end <= each.place.end:
+                return True
+        elif not found.spot.text[: each.place.start].strip():
+            return True
+    return False

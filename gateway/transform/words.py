@@ -11,6 +11,7 @@ _BY_KIND = {
     "bank_account": "ACCOUNT", "private_key": "PRIVATE_KEY", "password": "PASSWORD", "connection_string": "CONNECTION",
 }  # fmt: skip
 _BY_CATEGORY = {"secret": "SECRET", "credentialed_url": "URL", "person": "PERSON"}
+_ENCODED = frozenset("%&\\=")
 _ODD = re.compile(r"[^A-Z]+")
 _COUNTRY = re.compile(r"\W*([A-Za-z]{2})\W?\d\W?\d")
 _SPACES = re.compile(r"\s+")
@@ -31,9 +32,14 @@ def word_of(kind: str, category: str, value: str) -> str:
 
 def normal(value: str, category: str, view: str) -> str:
     """Equal for two spellings of one value. What stands there encoded is a spelling of its own."""
-    if category in EXACT or view not in ("raw", "normal"):
+    if category in EXACT or not plain(value, view):
         return "=" + value
     folded = unicodedata.normalize("NFKC", value).casefold().strip()
     if category == "person":
         return _SPACES.sub(" ", folded)
     return _MARKS.sub("", folded) or "=" + value
+
+
+def plain(value: str, view: str) -> bool:
+    """Whether the value stands there as it is read, in no code."""
+    return view in ("raw", "normal") or (view == "unescaped" and _ENCODED.isdisjoint(value))
