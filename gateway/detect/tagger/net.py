@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -37,6 +39,7 @@ class Net:
         self._seen = np.zeros((BUCKETS, meaning), np.float32)
         self._steps = 0
         self._random = random
+        self._sparse: Any = import_module("scipy.sparse")
         self.meaning = meaning
 
     def _dense(self) -> dict[str, Floats]:
@@ -84,12 +87,10 @@ class Net:
 
     def _embed(self, kept: Ints, slope: Floats, rate: float) -> None:
         """Adagrad on the rows that were used, so that rare features still move."""
-        from scipy.sparse import csr_array
-
         used, where = np.unique(kept, return_inverse=True)
         flat = where.reshape(-1)
         tokens = np.repeat(np.arange(len(kept)), kept.shape[1])
-        ties = csr_array((np.ones(len(flat), np.float32), (flat, tokens)), shape=(len(used), len(kept)))
+        ties = self._sparse.csr_array((np.ones(len(flat), np.float32), (flat, tokens)), shape=(len(used), len(kept)))
         total = np.asarray(ties @ slope, dtype=np.float32)
         total[used == 0] = 0
         self._seen[used] += total * total

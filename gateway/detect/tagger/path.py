@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from gateway.detect.tagger.weights import LABELS, Floats
 
 _KINDS = tuple(label[2:] for label in LABELS)
@@ -13,40 +15,40 @@ def lawful(before: int, after: int) -> bool:
     return not LABELS[after].startswith("I-") or (before > 0 and _KINDS[before] == _KINDS[after])
 
 
-class Path:
-    def __init__(self, moves: Floats) -> None:
-        """`moves` holds label → label in logarithms; unlawful ones are left out whatever it says."""
-        self._ways = [
-            [(before, float(moves[before, after])) for before in range(len(LABELS)) if lawful(before, after)]
-            for after in range(len(LABELS))
-        ]
-
-    def best(self, logs: Sequence[Sequence[float]]) -> list[tuple[int, int, str]]:
-        """(first, last + 1, kind) for each name or address in a run of tokens' log probabilities."""
-        scores = [value if lawful(0, label) else -1e9 for label, value in enumerate(logs[0])]
-        trail: list[list[int]] = []
-        for row in logs[1:]:
-            came, reached = [], []
-            for label, ways in enumerate(self._ways):
-                score, origin = max((scores[before] + cost, before) for before, cost in ways)
-                came.append(origin)
-                reached.append(score + row[label])
-            trail.append(came)
-            scores = reached
-        label = scores.index(max(scores))
-        labels = [label]
-        for came in reversed(trail):
-            label = came[label]
-            labels.append(label)
-        return _spans(labels[::-1])
+_WAYS = tuple(tuple(b for b in range(len(LABELS)) if lawful(b, after)) for after in range(len(LABELS)))
 
 
-def _spans(labels: list[int]) -> list[tuple[int, int, str]]:
-    spans: list[tuple[int, int, str]] = []
+def spans(chances: Floats) -> list[tuple[int, int, str]]:
+    """(first, last + 1, kind) for each name or address in a run of tokens' probabilities."""
+    labels: list[int] = chances.argmax(axis=1).tolist()
+    if not any(labels):
+        return []
+    if not all(map(lawful, [0, *labels], labels)):  # else the likeliest labels are the likeliest sequence
+        labels = _best(np.log(chances + 1e-9).tolist())
+    return _joined(labels)
+
+
+def _best(logs: Sequence[Sequence[float]]) -> list[int]:
+    scores = [value if lawful(0, label) else -1e9 for label, value in enumerate(logs[0])]
+    trail: list[list[int]] = []
+    for row in logs[1:]:
+        came = [max(ways, key=scores.__getitem__) for ways in _WAYS]
+        scores = [scores[origin] + value for origin, value in zip(came, row, strict=True)]
+        trail.append(came)
+    label = scores.index(max(scores))
+    labels = [label]
+    for came in reversed(trail):
+        label = came[label]
+        labels.append(label)
+    return labels[::-1]
+
+
+def _joined(labels: list[int]) -> list[tuple[int, int, str]]:
+    found: list[tuple[int, int, str]] = []
     for place, label in enumerate(labels):
         if LABELS[label].startswith("B-"):
-            spans.append((place, place + 1, _KINDS[label]))
+            found.append((place, place + 1, _KINDS[label]))
         elif label:
-            first, _, kind = spans[-1]
-            spans[-1] = (first, place + 1, kind)
-    return spans
+            first, _, kind = found[-1]
+            found[-1] = (first, place + 1, kind)
+    return found

@@ -13,8 +13,8 @@ import numpy.typing as npt
 
 from gateway.detect.tagger import weights as stored
 from gateway.detect.tagger.lexicon import Lexicon
-from gateway.detect.tagger.path import Path
-from gateway.detect.tagger.weights import REACH, Floats, Weights
+from gateway.detect.tagger.path import spans
+from gateway.detect.tagger.weights import LABELS, REACH, Floats, Weights
 from gateway.detect.tagger.words import COMMON, TOKEN, canonical, key, plain
 
 Span = tuple[int, int, str, float]
@@ -27,6 +27,9 @@ _SURE = 0.985
 """A token that is nothing with this probability ends a run."""
 _FAMOUS = 0.4
 """What a name that everybody knows keeps of its confidence."""
+_STEP = 32
+"""Tokens multiplied at once: few enough that the linear-algebra library starts no threads."""
+_WINDOW = np.arange(-REACH, REACH + 1)
 _AGAIN = 0.08
 """Least probability for the second mention of a name that was found elsewhere in the text."""
 
@@ -36,7 +39,7 @@ class Tagger:
 
     def __init__(self, weights: Weights) -> None:
         self._weights = weights
-        self._path = Path(weights.moves)
+        self._hidden = weights.hidden.reshape(-1, weights.hidden.shape[-1])
         self.lexicon = Lexicon(weights)
 
     @classmethod
@@ -75,29 +78,34 @@ class Tagger:
         chosen = _widened(look, 1 + low - start, 1 + high - start)
         if not chosen.size:
             return
-        chances = self._chances(page.rows, places, chosen)
-        logs = np.log(chances + 1e-9)
+        chances = self._chances(page.meanings, places, chosen)
+        leaning = chances * self._weights.lean
         for begin, end in _runs(chosen, chances[:, 0]):
             first = int(chosen[begin]) - 1 + start
             rows = chances[begin:end]
             for offset, chance in enumerate((rows[:, 1] + rows[:, 2]).tolist()):
                 if chance >= _AGAIN:
                     alone[first + offset] = chance
-            for left, right, kind in self._path.best(logs[begin:end].tolist()):
+            for left, right, kind in spans(leaning[begin:end]):
                 column = 1 if kind == "person" else 3
                 sure = float(rows[left:right, column : column + 2].sum(axis=1).mean())
                 yield first + left, first + right, kind, sure
 
-    def _chances(self, rows: list[Floats], places: npt.NDArray[np.intp], chosen: npt.NDArray[np.intp]) -> Floats:
-        last = len(places) - 1
-        units = np.tile(self._weights.hidden_bias, (len(chosen), 1))
-        for window, part in enumerate(rows):
-            units += part[places[np.clip(chosen + (window - REACH), 0, last)]]
-        np.maximum(units, 0, out=units)
-        scores = units @ self._weights.output + self._weights.output_bias
+    def _chances(self, meanings: Floats, places: npt.NDArray[np.intp], chosen: npt.NDArray[np.intp]) -> Floats:
+        """A row of label probabilities per chosen token."""
+        around = np.clip(chosen[:, None] + _WINDOW, 0, len(places) - 1)
+        windows = meanings[places[around]].reshape(len(chosen), -1)
+        scores = np.empty((len(chosen), len(LABELS)), np.float32)
+        for low in range(0, len(chosen), _STEP):
+            units = windows[low : low + _STEP] @ self._hidden
+            units += self._weights.hidden_bias
+            np.maximum(units, 0, out=units)
+            np.matmul(units, self._weights.output, out=scores[low : low + _STEP])
+        scores += self._weights.output_bias
         scores -= scores.max(axis=1, keepdims=True)
         np.exp(scores, out=scores)
-        return np.asarray(scores / scores.sum(axis=1, keepdims=True), dtype=np.float32)
+        scores /= scores.sum(axis=1, keepdims=True)
+        return scores
 
     def _judged(self, words: list[str], found: list[Span]) -> list[Span]:
         """What is sure enough, names known to everybody counting for less."""

@@ -32,8 +32,6 @@ class Weights:
     hidden_bias: Floats
     output: Floats
     output_bias: Floats
-    moves: Floats
-    """label → label, in logarithms."""
     listed: npt.NDArray[np.uint32]
     """Keys of the words that lists know, ascending; `bits` says what they know."""
     bits: npt.NDArray[np.uint8]
@@ -42,12 +40,16 @@ class Weights:
     person: float
     address: float
     """Least confidence that is reported."""
+    lean: Floats
+    """What each label's probability is multiplied with before the likeliest is taken: nothing counts for less."""
 
 
 def load() -> Weights:
     folder = resources.files(__package__ or "gateway.detect.tagger")
     try:
         card = json.loads(folder.joinpath(CARD).read_bytes())
+        if not isinstance(card, dict):
+            raise ValueError(f"the name tagger's {CARD} is no card")
         return parse(folder.joinpath(WEIGHTS).read_bytes(), card)
     except (OSError, json.JSONDecodeError) as error:
         raise ValueError(f"the name tagger's {WEIGHTS} or {CARD} cannot be read: {type(error).__name__}") from error
@@ -55,13 +57,13 @@ def load() -> Weights:
 
 def parse(raw: bytes, card: dict[str, Any]) -> Weights:
     digest = sha256(raw).hexdigest()
-    if not isinstance(card, dict) or card.get("sha256") != digest:
+    if card.get("sha256") != digest:
         raise ValueError(f"the name tagger's {WEIGHTS} is not the one that {CARD} describes: install the gateway again")
     try:
         with np.load(io.BytesIO(raw), allow_pickle=False) as arrays:
             weights = _unpack(digest, arrays, card["threshold"])
         _check(weights)
-    except (KeyError, TypeError, zipfile.BadZipFile, OSError) as error:
+    except (KeyError, TypeError, EOFError, zipfile.BadZipFile, OSError) as error:
         raise ValueError(f"the name tagger's {WEIGHTS} lacks a part: {type(error).__name__}") from error
     return weights
 
@@ -77,12 +79,12 @@ def _unpack(digest: str, arrays: Any, threshold: dict[str, float]) -> Weights:
         hidden_bias=floats("hidden_bias"),
         output=floats("output"),
         output_bias=floats("output_bias"),
-        moves=floats("moves"),
         listed=np.ascontiguousarray(arrays["listed"], dtype=np.uint32),
         bits=np.ascontiguousarray(arrays["bits"], dtype=np.uint8),
         famous=frozenset(int(value) for value in arrays["famous"]),
         person=float(threshold["person"]),
         address=float(threshold["postal_address"]),
+        lean=np.array([threshold["nothing"], 1, 1, 1, 1], np.float32),
     )
 
 
@@ -94,9 +96,8 @@ def _check(weights: Weights) -> None:
         and weights.hidden.shape == (2 * REACH + 1, meaning, units)
         and weights.output.shape == (units, labels)
         and weights.output_bias.shape == (labels,)
-        and weights.moves.shape == (labels, labels)
         and weights.listed.shape == weights.bits.shape
-        and all(np.isfinite(part).all() for part in (weights.embedding, weights.hidden, weights.output, weights.moves))
+        and all(np.isfinite(part).all() for part in (weights.embedding, weights.hidden, weights.output))
     )
     if not fits:
         raise ValueError(f"the name tagger's {WEIGHTS} has parts of the wrong size: install the gateway again")

@@ -11,25 +11,34 @@ TOKEN = re.compile(r"[^\W\d_]+(?:['’](?=[^\W\d_]))?|\d+|\n\s*|[^\w\s]|_")
 
 EDGE = "\0"
 """Stands before a text and after it."""
-BUCKETS = 1 << 16
+_FORMS, _SIZES, _LISTED, _BOTH = 1, 32, 192, 256
+_SIGNS, _SMALL = 1536, 512
+_ENDINGS, _SOME = 2048, 14_000
+_WORDS, _MANY = 16_384, 49_152
+BUCKETS = _WORDS + _MANY
+"""Each kind of feature has its range of buckets. Bucket 0 weighs nothing and fills the rows up."""
 LONGEST = 24
 """Letters of a word that count; longer runs are no words."""
 FEATURES = 9
-"""The most features a token has; rows are padded with bucket 0, which weighs nothing."""
+"""The most features a token has."""
 
 FIRST, LAST, COMMON, PLAIN, PLACE, PROPER = 1, 2, 4, 8, 16, 32
 """What lists know of a word: first name, surname, common word, very common word, place, other proper noun."""
 
 TRIGGERS = frozenset(
-    "chiamo chiama chiamano firmato cordialmente saluti llamo llama llaman firmado atentamente saludos name named "
-    "regards sincerely heiße heisse heißt heisst heiss gruß grüße gruss grüsse appelle nomme prénomme cordialement "
-    "nombre apellidos nome cognome nom prénom vorname nachname".split()
+    """
+    chiamo chiama chiamano firmato cordialmente saluti llamo llama llaman firmado atentamente saludos name named
+    regards sincerely heiße heisse heißt heisst heiss gruß grüße gruss grüsse appelle nomme prénomme
+    cordialement nombre apellidos nome cognome nom prénom vorname nachname
+    """.split()  # noqa: SIM905  a line of words reads better than a column of strings
 )
 """Lower-case words after which a name may stand in any case."""
 STREETS = frozenset(
-    "via viale piazza corso largo vicolo strada piazzale calle avenida avda paseo plaza camino carretera ronda "
-    "rue avenue boulevard place chemin impasse allée quai route street road lane drive court straße strasse weg "
-    "platz allee gasse".split()
+    """
+    via viale piazza corso largo vicolo strada piazzale calle avenida avda paseo plaza camino carretera ronda
+    rue avenue boulevard place chemin impasse allée quai route street road lane drive court straße strasse weg
+    platz allee gasse
+    """.split()  # noqa: SIM905  a line of words reads better than a column of strings
 )
 
 
@@ -52,34 +61,41 @@ def canonical(token: str) -> str:
     return "0" * min(len(token), 6) if token[0].isdigit() else token[:LONGEST]
 
 
-def shape(word: str) -> str:
+def shape(word: str) -> int:
+    """How a word is written, as a small number: odd where an apostrophe ties it to the next."""
     bare = word.rstrip("'’")
-    tied = "'" if len(bare) < len(word) else ""
+    tied = len(bare) < len(word)
     if bare.islower():
-        return "a" + tied
+        return tied
     if bare.isupper():
-        return ("A" if len(bare) == 1 else "AA" if len(bare) < 4 else "AAA") + tied
+        return (2 if len(bare) == 1 else 4 if len(bare) < 4 else 6) + tied
     if bare[:1].isupper():
-        return ("Aa" if bare[1:].islower() else "AaA") + tied
-    return ("x" if bare.isalpha() and bare.lower() == bare.upper() else "aA") + tied
+        return (8 if bare[1:].islower() else 10) + tied
+    return (12 if bare.lower() == bare.upper() else 14) + tied
 
 
 def features(word: str, listed: int) -> list[int]:
     """The buckets of one canonical token. `listed` holds the bits that the lists have for it."""
+    raw = word.encode("utf-8", "surrogatepass")
     if not word[0].isalpha():
-        return [_bucket("t:" + word)]
-    low = word.lower().rstrip("'’")
+        return [_SIGNS + crc32(raw, 7) % _SMALL]
     form = shape(word)
-    found = [_bucket("w:" + low), _bucket("s:" + form), _bucket("3:" + low[-3:]), _bucket(f"l:{listed}")]
-    if form[0] != "a" or listed & (FIRST | LAST):
-        size = min(len(low), 8)
-        found += [
-            _bucket("p:" + low[:3]),
-            _bucket("2:" + low[-2:]),
-            _bucket("4:" + low[-4:]),
-            _bucket(f"z:{form}{size}"),
-            _bucket(f"b:{form}{listed}"),
-        ]
+    if form:
+        raw = word.lower().rstrip("'’").encode("utf-8", "surrogatepass")
+    found = [
+        _WORDS + crc32(raw, 11) % _MANY,
+        _ENDINGS + crc32(raw[-3:], 13) % _SOME,
+        _FORMS + form,
+        _LISTED + listed,
+    ]
+    if form > 1 or listed & (FIRST | LAST):
+        found += (
+            _ENDINGS + crc32(raw[:3], 17) % _SOME,
+            _ENDINGS + crc32(raw[-2:], 19) % _SOME,
+            _ENDINGS + crc32(raw[-4:], 23) % _SOME,
+            _BOTH + form * 64 + listed,
+            _SIZES + form * 8 + min(len(raw), 8) - 1,
+        )
     return found
 
 
@@ -97,7 +113,3 @@ def worth_a_look(word: str, listed: int) -> bool:
 
 def _road(word: str) -> bool:
     return len(word) > 6 and word.endswith(("straße", "strasse", "weg", "gasse", "platz", "allee"))
-
-
-def _bucket(feature: str) -> int:
-    return key(feature) % (BUCKETS - 1) + 1
