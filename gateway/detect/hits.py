@@ -21,6 +21,8 @@ class Hit:
     near: frozenset[str] = frozenset()
     reserved: bool = False
     view: str = "raw"
+    detector: str = "rules"
+    """Which tier: rules, topics or names."""
 
 
 def moved(hit: Hit, start: int, end: int, view: str) -> Hit:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gateway.detect import numbers, phones, rules, words
+from gateway.detect import marks, numbers, phones, rules, words
 from gateway.detect.candidate import Candidate, Check, Confirmed
 from gateway.detect.clock import Clock
 from gateway.detect.gate import Gate, Open, Words, automaton, lowered
@@ -30,7 +30,7 @@ _REACH = 500
 
 
 def checks() -> dict[str, Check]:
-    return {**numbers.checks(), **phones.checks(), **words.checks()}
+    return {**numbers.checks(), **phones.checks(), **words.checks(), **marks.checks()}
 
 
 @dataclass(slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
@@ -17,6 +18,9 @@ from gateway.detect.hits import Hit, moved, settle
 from gateway.detect.joined import Joint, beside, inside, joints, lefts, masked
 from gateway.detect.normalise import normalise
 from gateway.detect.pack import Pack
+from gateway.detect.topics import Topics
+from gateway.detect.topics.topics import CATEGORIES, KINDS
+from gateway.detect.verdicts import NOTHING, Verdict, Verdicts
 from gateway.detect.views import build
 from gateway.detect.walk import Text, TooManyError, Walk, walk
 
@@ -45,21 +49,11 @@ _MEMO = "gateway.detect"
 
 
 @dataclass(slots=True)
-class _Memory:
-    """What was found in one string: spans and hashes, no text."""
-
-    hits: tuple[Hit, ...] = ()
-    reasons: tuple[str, ...] = ()
-
-
-_NOTHING = _Memory()
-
-
-@dataclass(slots=True)
 class _Reader:
     """Reads one string in every way and collects what the rules say about each reading."""
 
     pack: Pack
+    topics: Topics
     clock: Clock
     hits: list[Hit] = field(default_factory=list)
     """Hits in character-by-character readings, in code points of the raw string."""
@@ -67,15 +61,15 @@ class _Reader:
     """Hits inside encoded runs: each stands where its run stands."""
     reasons: set[str] = field(default_factory=set)
 
-    def read(self, raw: str) -> Generator[int, None, _Memory]:
+    def read(self, raw: str) -> Generator[int, None, Verdict]:
         yield from self._text(raw, "raw", lambda start, end: (start, end), 0, None)
         if not self.hits and not self.inside and not self.reasons:
-            return _NOTHING
+            return NOTHING
         kept = settle(self.hits)
         for hit in dict.fromkeys(self.inside):
             if not any(hit.kind == other.kind and hit.start < other.end and other.start < hit.end for other in kept):
                 kept.append(hit)
-        return _Memory(tuple(kept), tuple(sorted(self.reasons)))
+        return Verdict(tuple(kept), tuple(sorted(self.reasons)))
 
     def _text(
         self, text: str, view: str, locate: Locate, depth: int, run: tuple[int, int] | None
@@ -98,6 +92,10 @@ class _Reader:
             hits.extend(found.hits)
             probes |= found.probes
             yield _STRING + min(len(text), 4000)
+        if not guess:
+            for told in self.topics.search(text, self.clock):
+                hits.extend(told)
+                yield min(len(text), 6000)
         if view == "marked":  # the cells of a table: what luck passes does not count
             hits = [hit for hit in hits if _proven(hit)]
         self._keep(hits, view, locate, run)
@@ -148,11 +146,14 @@ def _composed(inner: Locate, outer: Locate) -> Locate:
 
 
 class Scanner:
-    """Tiers 0 and 1: every string, every reading, every rule, within a deadline."""
+    """Tiers 0 to 3: every string, every reading, every rule, within a deadline."""
 
-    def __init__(self, pack: Pack, *, deadline_ms: float = 250.0) -> None:
+    def __init__(self, pack: Pack, *, deadline_ms: float = 250.0, verdicts: Verdicts | None = None) -> None:
         self._pack = pack
+        self._topics = Topics.load()
         self._deadline_ms = deadline_ms
+        self._verdicts = Verdicts() if verdicts is None else verdicts
+        self._digest = hashlib.sha256("\0".join((pack.digest, self._topics.digest)).encode()).hexdigest()
 
     @classmethod
     def load(cls, *, cache_dir: Path | None = None, deadline_ms: float = 250.0, use_hyperscan: bool = True) -> Scanner:
@@ -161,17 +162,17 @@ class Scanner:
 
     @property
     def pack(self) -> str:
-        return self._pack.digest
+        return self._digest
 
     @property
     def kinds(self) -> frozenset[str]:
         """Every word that a finding's `kind` may be."""
-        return self._pack.kinds
+        return self._pack.kinds | KINDS
 
     @property
     def categories(self) -> frozenset[str]:
         """Every word that a finding's `category` may be."""
-        return self._pack.categories
+        return self._pack.categories | CATEGORIES
 
     @property
     def contexts(self) -> frozenset[str]:
@@ -237,18 +238,18 @@ class Scanner:
             left = _context(said, text)
             key = (_MEMO, self.pack, text.text, text.label, left)
             memory = seen.get(key)
-            if memory is _NOTHING:
+            if memory is NOTHING:
                 continue
             try:
                 if memory is None:
-                    memory = seen[key] = yield from self._look(text, left, clock)
+                    memory = seen[key] = yield from self._known(text, left, clock)
             except DeadlineError:
                 unreadable.append(Unreadable(text.path, "deadline"))
                 break
             except Exception:  # noqa: BLE001 - a rule that fails has not looked: its text counts as unread
                 unreadable.append(Unreadable(text.path, "detector_failed"))
                 continue
-            if memory is not _NOTHING:
+            if memory is not NOTHING:
                 findings.add(text.path, memory.hits)
                 unreadable.extend(Unreadable(text.path, reason) for reason in memory.reasons)
         try:
@@ -260,26 +261,35 @@ class Scanner:
             unreadable.append(Unreadable("$.messages", "detector_failed"))
         return Scan(findings.all(), tuple(dict.fromkeys(unreadable)), self.pack)
 
-    def _look(self, text: Text, left: str, clock: Clock) -> Generator[int, None, _Memory]:
+    def _known(self, text: Text, left: str, clock: Clock) -> Generator[int, None, Verdict]:
+        """What an earlier request's same string in the same place came to, or a look at it."""
+        name = self._verdicts.name(self.pack, text.label, left, text.text)
+        verdict = self._verdicts.get(name)
+        if verdict is None:
+            verdict = yield from self._look(text, left, clock)
+            self._verdicts.put(name, verdict)
+        return verdict
+
+    def _look(self, text: Text, left: str, clock: Clock) -> Generator[int, None, Verdict]:
         if text.label:
             return (yield from self._after(text.label[-_LABEL:].replace("_", " ") + ": ", text.text, clock))
         if left:
             return (yield from self._after(left + _APART, text.text, clock, own=True))
-        return (yield from _Reader(self._pack, clock).read(text.text))
+        return (yield from _Reader(self._pack, self._topics, clock).read(text.text))
 
-    def _after(self, before: str, text: str, clock: Clock, *, own: bool = False) -> Generator[int, None, _Memory]:
+    def _after(self, before: str, text: str, clock: Clock, *, own: bool = False) -> Generator[int, None, Verdict]:
         """A text with its context in front: its key, where that is not the API's, or the end of what was said before.
 
         With `own`, only what stands in the text itself is told: the rest has been told where it stands.
         """
-        memory = yield from _Reader(self._pack, clock).read(before + text)
+        memory = yield from _Reader(self._pack, self._topics, clock).read(before + text)
         size = len(before)
         hits = tuple(
             moved(hit, max(0, hit.start - size), hit.end - size, hit.view)
             for hit in memory.hits
             if hit.end > size and (hit.start >= size or not own)
         )
-        return _Memory(hits, memory.reasons) if hits or memory.reasons else _NOTHING
+        return Verdict(hits, memory.reasons) if hits or memory.reasons else NOTHING
 
     def _joined(
         self, joint: Joint, seen: dict[Any, Any], clock: Clock, findings: _Findings
@@ -313,7 +323,7 @@ class _Findings:
             self._found.setdefault(
                 (path, hit.kind, hit.start if hit.view != "joined" else -1 - hit.start),
                 Finding(
-                    detector="rules",
+                    detector=hit.detector,
                     kind=hit.kind,
                     category=hit.category,
                     confidence=hit.confidence,

@@ -1,0 +1,63 @@
+"""Money of a person, cases of a client, plans of the house."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from gateway.detect.topics.health import Fact
+from gateway.detect.topics.scene import Scene, Spot
+
+_MONEY = re.compile(
+    r"(?i)(?:[€$£]|\b(?:eur|usd|chf|gbp)\b)[ ]?\d|\d[\d.,' ]{0,14}[ ]?(?:[€$£]|(?:k|mila|mil|tsd|eur|usd|chf|gbp|"
+    r"euros?|dollars?|pounds|sterline|franken|francs|mille)\b)"
+)
+_PEOPLE = ("kin", "role", "title", "called", "case")
+_NEAR = 60
+"""Characters between a word about money and an amount."""
+
+
+def money(scene: Scene) -> Iterator[Fact]:
+    """Salary and debt of a person: mine, or somebody's who is meant."""
+    for kind in ("salary", "debt"):
+        for spot in scene.of(kind):
+            mine = scene.beside(spot, 3, -1, "my") or scene.beside(spot, 8, -1, "i_have", "i_am", "i_owe")
+            if kind == "salary" and not _amount(scene, spot):
+                continue
+            if mine is not None and not scene.between("about", mine.last, spot.first):
+                yield Fact(kind, "financial", spot.first, spot.last, 0.85)
+            elif scene.ties_in(scene.sentence(spot), *_PEOPLE):
+                yield Fact(kind, "financial", spot.first, spot.last, 0.8)
+
+
+def _amount(scene: Scene, spot: Spot) -> bool:
+    tokens = scene.tokens
+    start, end = tokens.starts[spot.first], tokens.ends[spot.last]
+    return _MONEY.search(tokens.text, max(0, start - _NEAR), end + _NEAR) is not None
+
+
+def law(scene: Scene) -> Iterator[Fact]:
+    """What a lawyer's client has said, what is planned for a case, what stands under privilege."""
+    litigation = any(True for _ in scene.of("litigation"))
+    for spot in scene.of("counsel"):
+        if litigation or any(True for _ in scene.of("privilege")):
+            yield Fact("legal_privilege", "legal", spot.first, spot.last, 0.85)
+    for spot in scene.of("litigation"):
+        ours = scene.beside(spot, 5, 4, "our", "we", "my", "i_have")
+        if ours is not None and scene.beside(spot, 12, 12, "advice"):
+            yield Fact("legal_privilege", "legal", spot.first, spot.last, 0.75)
+
+
+def house(scene: Scene) -> Iterator[Fact]:
+    """Deals, closures and results of the house that nobody knows yet."""
+    for spot in scene.of("deal"):
+        ours = scene.beside(spot, 8, 6, "we", "our")
+        if (
+            ours is not None
+            and not scene.between("about", ours.last, spot.first)
+            and (scene.beside(spot, 8, 12, "firm", "unreleased") or _amount(scene, spot))
+        ):
+            yield Fact("merger", "confidential", spot.first, spot.last, 0.75)
+    for spot in scene.of("unreleased"):
+        if scene.beside(spot, 15, 15, "figures", "deal") and scene.beside(spot, 20, 20, "we", "our", "firm"):
+            yield Fact("merger", "confidential", spot.first, spot.last, 0.7)

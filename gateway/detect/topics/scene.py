@@ -1,0 +1,207 @@
+"""Who a text speaks of: the words of every list in their places, and the people, ages and selves that tie them down."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from gateway.detect.topics.lexicon import Lexicon, accents
+from gateway.detect.topics.tokens import Tokens
+from gateway.detect.topics.tongues import tongues
+
+_AGE = re.compile(r"(\d{1,3})(?:yo|y|enne|enni|jahrig\w{0,2}|jaehrig\w{0,2}|ans|anni|aa)?")
+_OLDEST = 115
+_REACH = 5
+"""Words between "my" and "son", or between a person and an age."""
+LABELS = re.compile(r"[ \t]*[:=]")
+_SOMEONE = ("someone", "kin", "child", "role", "pupil")
+_ARTICLES = frozenset(
+    {"the", "il", "lo", "la", "i", "gli", "le", "el", "los", "las", "der", "die", "das", "les", "a", "ein", "eine",
+     "un", "una", "une"}
+)  # fmt: skip
+
+
+class Spot(NamedTuple):
+    """An entry of a list: its first and last word."""
+
+    first: int
+    last: int
+
+
+class Tie(NamedTuple):
+    """A person the text means: kin, role ("the patient"), case (a person with an age), title, called ("I am called
+    …"), name, or self ("I have")."""
+
+    kind: str
+    first: int
+    last: int
+
+
+class Age(NamedTuple):
+    at: int
+    years: int
+
+
+@dataclass(slots=True)
+class Scene:
+    """One text, read once. Everything is looked up by sentence."""
+
+    tokens: Tokens
+    spots: dict[str, dict[int, list[Spot]]]
+    """List → sentence → its entries there."""
+    ties: dict[int, list[Tie]] = field(default_factory=dict)
+    ages: dict[int, list[Age]] = field(default_factory=dict)
+
+    def of(self, *names: str) -> Iterator[Spot]:
+        for name in names:
+            for spots in self.spots.get(name, {}).values():
+                yield from spots
+
+    def here(self, sentence: int, *names: str) -> list[Spot]:
+        return [spot for name in names for spot in self.spots.get(name, {}).get(sentence, ())]
+
+    def sentence(self, spot: Spot) -> int:
+        return self.tokens.sentence[spot.first]
+
+    def ties_in(self, sentence: int, *kinds: str) -> list[Tie]:
+        return [tie for tie in self.ties.get(sentence, ()) if not kinds or tie.kind in kinds]
+
+    def beside(self, spot: Spot, before: int, after: int, *names: str) -> Spot | None:
+        """An entry of one of `names` in the same sentence, at most so many words before or after."""
+        for other in self.here(self.sentence(spot), *names):
+            if other != spot and spot.first - before <= other.last and other.first <= spot.last + after:
+                return other
+        return None
+
+    def between(self, name: str, first: int, last: int) -> bool:
+        """Whether an entry begins behind one word and not behind another of the same sentence."""
+        return any(first < spot.first <= last for spot in self.here(self.tokens.sentence[last], name))
+
+    def add(self, tie: Tie) -> None:
+        self.ties.setdefault(self.tokens.sentence[tie.first], []).append(tie)
+
+
+def read(tokens: Tokens, lexicon: Lexicon, names: Sequence[tuple[int, int]] = ()) -> Scene:
+    """`names` are the offsets of people that another detector has seen."""
+    scene = Scene(tokens, _spots(tokens, lexicon))
+    for age in _ages(scene):
+        scene.ages.setdefault(tokens.sentence[age.at], []).append(age)
+    for tie in (*_relations(scene), *_aged(scene), *_born(scene), *_named(scene), *_selves(scene)):
+        scene.add(tie)
+    for start, end in names:
+        first, last = tokens.number(start), min(tokens.number(end - 1), len(tokens) - 1)
+        if first <= last:
+            scene.add(Tie("name", first, last))
+    return scene
+
+
+def _spots(tokens: Tokens, lexicon: Lexicon) -> dict[str, dict[int, list[Spot]]]:
+    found: dict[str, dict[int, list[Spot]]] = {}
+    words, sentence = tokens.words, tokens.sentence
+    spoken = tongues(tokens, lexicon)
+    for index, word in enumerate(words):
+        seen: set[str] = set()
+        for rest, listed, language, marks in lexicon.look_up(word):
+            last = index + len(rest)
+            if listed in seen or (rest and tuple(words[index + 1 : last + 1]) != rest):
+                continue
+            here = sentence[index]
+            if language in spoken[here] and sentence[last] == here and _written_so(tokens, index, listed, marks):
+                seen.add(listed)
+                found.setdefault(listed, {}).setdefault(here, []).append(Spot(index, last))
+    return found
+
+
+def _written_so(tokens: Tokens, index: int, listed: str, marks: tuple[int, ...]) -> bool:
+    """Whether a word's accents and capitals are those of the entry, as far as the text has any."""
+    written = tokens.text[tokens.starts[index] : tokens.ends[index]]
+    if not written.isascii() and accents(written) != marks:
+        return False
+    return listed != "shouted" or written.isupper()
+
+
+def _ages(scene: Scene) -> Iterator[Age]:
+    """Numbers that are somebody's age rather than a span of time."""
+    tokens = scene.tokens
+    for index, word in enumerate(tokens.words):
+        if not word[0].isdigit() or not (match := _AGE.fullmatch(word)) or int(match[1]) > _OLDEST:
+            continue
+        spot, glued = Spot(index, index), not word.isdigit()
+        unit = glued or scene.beside(spot, -1, 1, "years")
+        person = scene.beside(spot, _REACH, 4, *_SOMEONE)
+        told = scene.beside(spot, 1, -1, "aged") or scene.beside(spot, -1, 2, "old")
+        alone = glued and not word.endswith(("ans", "anni", "aa"))
+        if alone or (unit and (told or person)) or (told and person):
+            yield Age(index, int(match[1]))
+
+
+def _relations(scene: Scene) -> Iterator[Tie]:
+    """ "My son", "the patient", "our client", "Patient Max": one person, not people in general."""
+    for name in ("kin", "child", "role", "pupil"):
+        family = name in {"kin", "child"}
+        for spot in scene.of(name):
+            owner = scene.beside(spot, _REACH, -1, "my", "our")
+            if owner is not None:
+                yield Tie("kin" if family else "role", owner.first, spot.last)
+            elif not family and (scene.beside(spot, 2, -1, "the") or _introduced(scene.tokens, spot)):
+                yield Tie("role", spot.first, spot.last)
+
+
+def _introduced(tokens: Tokens, spot: Spot) -> bool:
+    """Whether a name, or a form's answer, follows: "Patient: …", "Kunde Meier"."""
+    after = spot.last + 1
+    gap = tokens.between(spot.last)
+    if LABELS.match(gap):
+        return True
+    return after < len(tokens) and gap == " " and tokens.capital(after) and tokens.words[after] not in _ARTICLES
+
+
+def _aged(scene: Scene) -> Iterator[Tie]:
+    """A person with an age; an age in a form of its own is a person as well."""
+    for ages in scene.ages.values():
+        for age in ages:
+            spot = Spot(age.at, age.at)
+            near = scene.beside(spot, _REACH + 1, _REACH, *_SOMEONE)
+            if near:
+                yield Tie("case", min(near.first, age.at), max(near.last, age.at))
+            elif scene.beside(spot, 2, 2, "old") or not scene.tokens.words[age.at].isdigit():
+                yield Tie("case", age.at, age.at)
+
+
+def _born(scene: Scene) -> Iterator[Tie]:
+    """Whoever has a date of birth is somebody."""
+    words = scene.tokens.words
+    for spot in scene.of("born"):
+        if any(word[0].isdigit() for word in words[spot.last + 1 : spot.last + 6]):
+            yield Tie("case", spot.first, spot.last)
+
+
+def _named(scene: Scene) -> Iterator[Tie]:
+    """ "Frau Meier", "sono Anna Verdi", "Anna Verdi"."""
+    tokens = scene.tokens
+    for kind, least in (("title", 1), ("called", 1), ("honour", 2)):
+        for spot in scene.of(kind):
+            last = spot.last
+            while last - spot.last < 4 and _goes_on(tokens, last):
+                last += 1
+            if last - spot.last >= least:
+                yield Tie("called" if kind == "called" else "title", spot.last + 1, last)
+    for spot in scene.of("first_name"):
+        if tokens.capital(spot.first) and _goes_on(tokens, spot.last):
+            yield Tie("name", spot.first, spot.last + 1)
+
+
+def _goes_on(tokens: Tokens, index: int) -> bool:
+    """Whether the next word is another part of a name."""
+    after = index + 1
+    if after >= len(tokens) or tokens.sentence[after] != tokens.sentence[index]:
+        return False
+    gap = tokens.between(index)
+    return tokens.capital(after) and gap.strip(" .-:'") == "" and tokens.words[after] not in _ARTICLES
+
+
+def _selves(scene: Scene) -> Iterator[Tie]:
+    for spot in scene.of("i_have"):
+        yield Tie("self", spot.first, spot.last)
