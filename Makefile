@@ -21,7 +21,7 @@ READY    := $(DONE)/setup
 endif
 
 .DELETE_ON_ERROR:
-.PHONY: help install run test lint types bench bench-engine bench-context docs soak lock format clean dev
+.PHONY: help install run test lint types bench bench-engine bench-context bench-detect docs soak lock format clean dev
 
 help:  ## list these targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -53,6 +53,9 @@ bench-engine: $(READY)  ## measure the local engine beside llama-server and llam
 
 bench-context: $(READY)  ## measure what a window that slides keeps and loses (ARGS=--quick)
 	$(BIN)/python -m bench.context $(ARGS)
+
+bench-detect: $(READY)  ## measure the detectors beside Presidio, argus-redact and betterleaks (ARGS="--data DIR --write")
+	$(BIN)/python -m bench.detect $(ARGS)
 
 docs: dev  ## check the documentation: links, commands, settings, examples
 	$(BIN)/python -m pytest tests/docs $(ARGS)

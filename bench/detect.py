@@ -1,187 +1,158 @@
-"""How fast and how good the detectors are: `python bench/detect.py [--data DIR] [--json FILE]`.
+"""How good and how fast the detectors are, beside Presidio, argus-redact and betterleaks over the same rows.
 
-Without arguments it times generated texts. With `--data DIR` it also scans every `*.jsonl` there (rows with `text` and
-`sensitive`, and perhaps `spans`) and prints recall and false positives per file.
+`make bench-detect` or `python -m bench.detect [--data DIR] [--write]`. The project's own rows are always measured; a
+folder of open sets is named by --data or by GATEWAY_BENCH_DATA (docs/privacy.md says what is in ours and where it
+comes from). Times are processor time of one thread. Nothing of any row is printed or written, only counts.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import random
-import resource
-import statistics
+import os
+import subprocess
+import sys
 import tempfile
 import time
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from gateway.detect import Scanner
-
-PROSE = (
-    "Please summarise the following notes for the meeting on Thursday, and list the open questions at the end.",
-    "The quarterly figures rose by 3.4 % to 12,480 units, while returns fell for the 4th time since 2019.",
-    "Per favore riassumi il testo in cinque punti e spiega la differenza tra le due versioni del contratto.",
-    "Explique por qué la función devuelve None cuando la lista está vacía; use Python 3.12.1 en el ejemplo.",
-    "Wie wirkt sich die Änderung auf die Laufzeit aus, wenn 250 Anfragen pro Sekunde eintreffen?",
-    "def total(rows): return sum(row.price * row.count for row in rows if row.valid and not row.deleted)",
-    "Le délai de livraison est de 14 jours ouvrables à compter de la réception de la commande n° 2024-118.",
+from bench.detect_evasion import matrix, targets
+from bench.detect_leak import leakage
+from bench.detect_ours import Ours
+from bench.detect_peers import compare
+from bench.detect_quality import (
+    Said,
+    by_language_and_category,
+    checked,
+    false_alarms,
+    missed,
+    requests,
+    spans,
+    spans_by_kind,
 )
-SENSITIVE = (
-    "IBAN DE21 3015 9876 5432 1098 70",
-    "carta 5515 4321 4558 3581",
-    "chiamami al +39 346 507 5291",
-    "CF ZPCLRB98P07H501C",
-    "mail anna.verdi@posta-aziendale.it",
-    "ghp_FBNOfQ5xj7t2ydf0K5uY8iH1wOLaQan8ePsq",
-    "password: Ve1tro-9!x",
-    "2024-05-17 10:33:00",
-)
-STRUCTURED = frozenset({"IBAN", "CARD", "NATIONAL_ID", "EMAIL", "PHONE"})
+from bench.detect_rows import LONG_FORMS, Row, native_rows, outside_rows, sample
+from bench.detect_speed import by_length, nasty, start
+from bench.detect_tables import tables
+from bench.overhead import ROOT, machine
+from bench.report import placed
+
+VARIABLE = "GATEWAY_BENCH_DATA"
+OWN = ("native", "synth_ml")
+"""Sets written for this project, the second one together with the first sketch of its rules."""
+PEER_ROWS = 150
+EVASIONS = 185
+LEAK_ROWS = 250
 
 
-def text_of(size: int, *, dense: bool, seed: int) -> str:
-    dice = random.Random(seed)
-    parts: list[str] = []
-    while sum(map(len, parts)) < size:
-        parts.append(dice.choice(PROSE))
-        if dense and dice.random() < 0.5:
-            parts.append(dice.choice(SENSITIVE))
-    return " ".join(parts)[:size]
+def commit() -> str:
+    """Which state was measured; with a plus where files of it had changed."""
+
+    def git(*words: str) -> str:
+        return subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
+
+    try:
+        changed = git("status", "--porcelain", "--", "gateway", "policies", "tests/data", "bench")
+        return git("rev-parse", "--short=12", "HEAD") + ("+" if changed else "")
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
 
 
-def timed(run: Callable[[], object], repeat: int) -> tuple[float, float]:
-    """p50 and p99 in ms of processor time."""
-    times = []
-    for _ in range(repeat):
-        start = time.thread_time()
-        run()
-        times.append((time.thread_time() - start) * 1000)
-    times.sort()
-    return statistics.median(times), times[min(len(times) - 1, int(len(times) * 0.99))]
+def measure(options: argparse.Namespace, cache: Path) -> dict[str, Any]:
+    sets = {"native": native_rows(), **(outside_rows(options.data) if options.data else {})}
+    if options.rows:
+        sets = {name: sample(rows, options.rows) for name, rows in sets.items()}
+    ours = Ours.load(cache)
+    step = _Steps()
+    said: Said = step("looking", lambda: {name: (rows, ours.look_all(rows)) for name, rows in sets.items()})
+    shared = {name: sample(rows, options.peer_rows) for name, rows in sets.items()}
+    picked = {row.id for rows in shared.values() for row in rows}
+    chosen = targets([row for name in OWN for row in sets.get(name, ())], EVASIONS)
+    own = [row for name in OWN for row in sets.get(name, ())]
+    found = {
+        "machine": machine(),
+        "commit": commit(),
+        "pack": ours.scanner.pack,
+        "policy": ours.policy.digest,
+        "rows": {name: len(rows) for name, rows in sets.items()},
+        "gateway": {
+            "requests": requests(said),
+            "requests_sampled": requests(_only(said, picked)),
+            "spans": spans(said),
+            "spans_sampled": spans(_only(said, picked)),
+            "native": by_language_and_category(*said["native"]),
+            "synth_ml": by_language_and_category(*said["synth_ml"]) if "synth_ml" in said else {},
+            "false_alarms": false_alarms(
+                [row for rows, _ in said.values() for row in rows], [one for _, each in said.values() for one in each]
+            ),
+            "checked": checked(said),
+            "by_kind": spans_by_kind(said, OWN),
+            "missed": missed(said, tuple(said)),
+            "evasion": step("evasions", lambda: matrix(chosen, ours.look_all)),
+            "leakage": step("leakage", lambda: leak(ours, own, sets)),
+            "speed": step("speed", lambda: by_length(ours.cpu_ms, 8 if options.quick else 1)),
+            "nasty": step("slow texts", lambda: nasty(ours.cpu_ms, growth=True)),
+            "start": step("start", start),
+        },
+    }
+    if not options.alone:
+        others = compare(options.only, shared, chosen, ROOT / ".cache", quick=options.quick)
+        found |= {"peers": others.found, "missing": others.missing}
+    return found
 
 
-def chat(*texts: str) -> dict[str, Any]:
-    roles = ("system", "user", "assistant")
-    messages = [{"role": roles[n % 3], "content": text} for n, text in enumerate(texts)]
-    return {"model": "auto", "messages": messages, "temperature": 0.2, "max_tokens": 256, "stream": True}
+def leak(ours: Ours, own: list[Row], sets: dict[str, list[Row]]) -> dict[str, Any]:
+    table = {"own rows": leakage(ours, own)}
+    for name in LONG_FORMS:
+        if name in sets:
+            table[name] = leakage(ours, sample(sets[name], LEAK_ROWS))
+    return table
 
 
-def latency(scanner: Scanner) -> list[dict[str, Any]]:
-    import anyio
-
-    rows = []
-    for size in (200, 400, 2000, 20000):
-        for dense in (False, True):
-            bodies = [chat(text_of(size, dense=dense, seed=seed)) for seed in range(12)]
-            for body in bodies:
-                scanner.scan_now(body)
-            repeat = 40 if size < 20000 else 6
-            runs: Iterator[dict[str, Any]] = iter(bodies * repeat)
-            p50, p99 = timed(lambda runs=runs: scanner.scan_now(next(runs)), len(bodies) * repeat)
-            rows.append({"what": f"{size} chars, {'dense' if dense else 'plain'}", "p50_ms": p50, "p99_ms": p99})
-
-    async def door() -> tuple[float, float]:
-        body = chat("Be brief.", text_of(400, dense=False, seed=1), "Sure.")
-        seen: dict[Any, Any] = {}
-        await scanner.scan(body, seen)
-        times = []
-        for _ in range(500):
-            start = time.thread_time()
-            await scanner.scan(body, seen)
-            times.append((time.thread_time() - start) * 1000)
-        return statistics.median(times), sorted(times)[-5]
-
-    p50, p99 = anyio.run(door)
-    rows.append({"what": "door: 3 messages seen before", "p50_ms": p50, "p99_ms": p99})
-    for name, unit in (("1 1 1", "1 "), ("a.a.a.", "a."), ("1.1.1.", "1."), ("a@a@", "a@"), ("word=", "key = ")):
-        body = chat((unit * 20000)[:20000])
-        p50, p99 = timed(lambda body=body: scanner.scan_now(body), 3)
-        rows.append({"what": f"20000 chars of {name!r}", "p50_ms": p50, "p99_ms": p99})
-    return rows
+def _only(said: Said, picked: set[str]) -> Said:
+    chosen = {}
+    for name, (rows, found) in said.items():
+        both = [(row, what) for row, what in zip(rows, found, strict=True) if row.id in picked]
+        chosen[name] = ([row for row, _ in both], [what for _, what in both])
+    return chosen
 
 
-def start_up() -> list[dict[str, Any]]:
-    rows = []
-    with tempfile.TemporaryDirectory() as folder:
-        for name in ("cold", "warm"):
-            start = time.perf_counter()
-            Scanner.load(cache_dir=Path(folder))
-            rows.append({"what": f"load, {name}", "ms": (time.perf_counter() - start) * 1000})
-    rows.append({"what": "resident MB at most", "ms": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024})
-    return rows
+class _Steps:
+    """Says on stderr how long each part took."""
 
-
-def quality(scanner: Scanner, folder: Path, show: int) -> list[dict[str, Any]]:
-    rows = []
-    for path in sorted(folder.glob("*.jsonl")):
-        counts: Counter[str] = Counter()
-        kinds: Counter[str] = Counter()
-        spans: dict[str, list[int]] = defaultdict(lambda: [0, 0])
-        with path.open(encoding="utf-8") as lines:
-            for row in map(json.loads, lines):
-                scan = scanner.find_in_text(row["text"])
-                found = [finding for finding in scan.findings if row["source"] != "gitleaks" or not finding.reserved]
-                hit = bool(found)
-                counts[f"{'positive' if row['sensitive'] else 'negative'}-{'hit' if hit else 'miss'}"] += 1
-                counts["unreadable"] += bool(scan.unreadable)
-                if show and hit != bool(row["sensitive"]) and counts["shown"] < show:
-                    counts["shown"] += 1
-                    print("  ", "FALSE" if hit else "MISSED", row["id"], repr(row["text"][:160]))
-                    for finding in found:
-                        part = row["text"][finding.place.start : finding.place.end]
-                        print("       ", finding.kind, finding.place.view, repr(part[:80]))
-                if not row["sensitive"]:
-                    kinds.update({finding.kind for finding in found})
-                for start, end, label in row.get("spans", ()):
-                    if label in STRUCTURED | {"SECRET"}:
-                        covered = any(f.place.start < end and start < f.place.end for f in found)
-                        spans[label][0] += covered
-                        spans[label][1] += 1
-        positive = counts["positive-hit"] + counts["positive-miss"]
-        negative = counts["negative-hit"] + counts["negative-miss"]
-        rows.append(
-            {
-                "file": path.name,
-                "recall": f"{counts['positive-hit'] / positive:.3f} of {positive}" if positive else "-",
-                "false_positive": f"{counts['negative-hit'] / negative:.4f} of {negative}" if negative else "-",
-                "unreadable": counts["unreadable"],
-                "spans": {label: f"{hits / total:.2f}" for label, (hits, total) in sorted(spans.items())},
-                "false_kinds": dict(kinds.most_common(6)),
-            }
-        )
-    return rows
-
-
-def table(rows: list[dict[str, Any]]) -> None:
-    for row in rows:
-        print(
-            "  ".join(
-                f"{value:.3f}".rjust(10) if isinstance(value, float) else str(value).ljust(30) for value in row.values()
-            )
-        )
+    def __call__(self, name: str, work: Callable[[], Any]) -> Any:
+        began = time.perf_counter()
+        result = work()
+        print(f"{name}: {time.perf_counter() - began:.0f} s", file=sys.stderr)
+        return result
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, help="folder of labelled .jsonl files")
-    parser.add_argument("--show", type=int, default=0, help="print so many wrong rows per file")
-    parser.add_argument("--json", type=Path, help="write the figures here as well")
-    parser.add_argument("--skip-latency", action="store_true")
-    arguments = parser.parse_args()
-    report: dict[str, Any] = {"start": start_up()}
-    scanner = Scanner.load()
-    if not arguments.skip_latency:
-        report["latency"] = latency(scanner)
-    if arguments.data:
-        report["quality"] = quality(scanner, arguments.data, arguments.show)
-    for name, rows in report.items():
-        print(f"\n{name}")
-        table(rows)
-    if arguments.json:
-        arguments.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    named = os.environ.get(VARIABLE)
+    parser.add_argument("--data", type=Path, default=Path(named) if named else None, help=f"default: ${VARIABLE}")
+    parser.add_argument("--rows", type=int, default=0, help="at most so many rows of every set (default: all)")
+    parser.add_argument("--peer-rows", type=int, default=PEER_ROWS, help=f"and for the others (default: {PEER_ROWS})")
+    parser.add_argument("--alone", action="store_true", help="without the other detectors")
+    parser.add_argument("--only", action="append", default=[], choices=["presidio", "argus", "betterleaks"])
+    parser.add_argument("--quick", action="store_true", help="a look: few times, no disguises for the others")
+    parser.add_argument("--write", action="store_true", help="put the tables into docs/privacy.md")
+    parser.add_argument("--out", type=Path, default=ROOT / "bench" / "results" / "detect.json")
+    options = parser.parse_args()
+    if options.data and not options.data.is_dir():
+        parser.error(f"there is no folder {str(options.data)!r}")
+    work = ROOT / ".cache" / "bench"
+    work.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=work) as cache:
+        found = measure(options, Path(cache))
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    options.out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    text = tables(found)
+    print(text)
+    if options.write:
+        page = ROOT / "docs" / "privacy.md"
+        page.write_text(placed(page.read_text(encoding="utf-8"), text, "detect"), encoding="utf-8")
 
 
 if __name__ == "__main__":
