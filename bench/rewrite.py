@@ -1,8 +1,8 @@
 """What a transform lets out of private requests: `python bench/rewrite.py --data pupa.jsonl [--rows 40] [--json FILE]`.
 
-Rows hold `text` and `spans` (start, end, label): the private units. For each way out it prints the share of a row's units
-that occur in what would leave: as it is, pseudonymised, and rewritten by the local model; and how many rows the checks
-keep at home.
+Rows hold `text` and `spans` (start, end, label): the private units. For each way out it prints the share of a row's
+units that occur in what would leave: as it is, pseudonymised, and rewritten by the local model; and how many rows the
+checks keep at home.
 """
 
 from __future__ import annotations

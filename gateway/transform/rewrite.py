@@ -73,9 +73,7 @@ class Rewrite:
     async def apply(self, request: Request, assessment: Assessment, seen: dict[Any, Any]) -> Transformed:
         _fit(request, assessment)
         text = await self.rewritten(request)
-        body = {key: value for key, value in request.body.items() if key in _KEPT}
-        body |= {"model": request.body.get("model", ""), "messages": [{"role": "user", "content": text}]}
-        await self._check(request, assessment, body, seen)
+        body = await self.check(request, assessment, text, seen)
         found = sum(each.category in VALUES for each in assessment.findings)
         return Transformed(replace(request, body=body), found, Composed(self._local, request, self._compose_s))
 
@@ -93,16 +91,17 @@ class Rewrite:
             raise EgressDenied("the local model gave no rewrite that could go out, so the request stays")
         return text
 
-    async def _check(
-        self, request: Request, assessment: Assessment, body: Mapping[str, Json], seen: dict[Any, Any]
-    ) -> None:
+    async def check(self, request: Request, assessment: Assessment, text: str, seen: dict[Any, Any]) -> dict[str, Json]:
+        """The body that may go out with this rewrite. Raises EgressDenied where something private shows in it."""
+        body = {key: value for key, value in request.body.items() if key in _KEPT}
+        body |= {"model": request.body.get("model", ""), "messages": [{"role": "user", "content": text}]}
         scan = await self._detector.scan(body, seen)
         left = sorted({each.kind for each in scan.findings if each.category in VALUES | TOPICS})
         if left or scan.unreadable:
             raise EgressDenied(f"the rewrite still holds {', '.join(left) or 'what cannot be read'}, so it stays")
-        text = body["messages"][0]["content"]
         if leaked := sorted({each.kind for each in assessment.findings if _occurs(request, each, text)}):
             raise EgressDenied(f"the rewrite repeats what was found ({', '.join(leaked)}), so it stays")
+        return body
 
 
 def _fit(request: Request, assessment: Assessment) -> None:
