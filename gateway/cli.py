@@ -23,6 +23,7 @@ _EPILOG = """examples:
   echo '{"id": 1, "text": "my card is 4111 1111 1111 1111"}' | gateway inspect --jsonl
   echo 'Prove that sqrt(2) is irrational' | gateway explain
   gateway check policies/default.yaml
+  gateway selfcheck                              what would leave, tried with planted values on this machine alone
   gateway audit verify var/audit
 """
 
@@ -64,6 +65,9 @@ def _parser() -> argparse.ArgumentParser:
     _score(commands)
     _explain(commands)
     _check(commands)
+    _case(commands)
+    _selfcheck(commands)
+    _assess(commands)
     _audit(commands)
     _why(commands)
     _models(commands)
@@ -98,7 +102,7 @@ def _caller(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--public", action="store_true", help="the key's traffic is declared public")
 
 
-def _rows(parser: argparse.ArgumentParser) -> None:
+def _rows(parser: argparse._ActionsContainer) -> None:
     parser.add_argument(
         "--jsonl",
         action="store_true",
@@ -133,8 +137,16 @@ def _keys(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
 
 
 def _inspect(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    parser = _add(commands, "inspect", "say what is sensitive in texts or chats")
-    _rows(parser)
+    parser = _add(commands, "inspect", "say what is sensitive in texts or chats (stdin: a text, a chat body, or lines)")
+    how = parser.add_mutually_exclusive_group()
+    _rows(how)
+    how.add_argument(
+        "--explain",
+        action="store_true",
+        help="for each finding: which detector and rule, in which reading of the text, how sure, what stands near it,\n"
+        "what the policy makes of it",
+    )
+    parser.add_argument("--json", action="store_true", help="JSON also on a terminal")
     _config(parser)
     _policy(parser)
 
@@ -165,6 +177,63 @@ def _check(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         metavar="FILE",
         help="check against this configuration's backends\n(default: the example backends that shipped cases name)",
     )
+
+
+def _case(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = _add(commands, "case", "keep a request as a case of the policy: a false alarm, or something missed")
+    actions = parser.add_subparsers(dest="action", metavar="add", required=True)
+    add = actions.add_parser("add", help="append the text or chat body on stdin to a cases file")
+    add.add_argument("file", type=Path, metavar="CASES", help="for example my-policy.cases.yaml; made if it is missing")
+    add.add_argument("--note", required=True, help="one sentence: what should happen, and why")
+    add.add_argument("--want", choices=["local", "private", "remote"], help="where it should be answered")
+    add.add_argument(
+        "--level",
+        choices=["public", "internal", "confidential", "restricted", "unknown"],
+        help="the level it should get",
+    )
+    add.add_argument(
+        "--finding",
+        dest="findings",
+        action="append",
+        default=[],
+        metavar="KIND",
+        help="a kind that should be found, and none but those named so; may be repeated",
+    )
+    add.add_argument(
+        "--not-finding",
+        dest="not_findings",
+        action="append",
+        default=[],
+        metavar="KIND",
+        help="a kind that should not be found; may be repeated",
+    )
+    add.add_argument(
+        "--policy", type=Path, metavar="FILE", help="the policy it is a case of (default: CASES without .cases)"
+    )
+    _config(add)
+
+
+def _selfcheck(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = _add(commands, "selfcheck", "send planted values through the whole gateway and say what would have left")
+    _config(parser)
+    _policy(parser)
+    parser.add_argument(
+        "--with-model",
+        action="store_true",
+        help="start the local model as well (slow); without it a stand-in with its abilities answers here",
+    )
+    parser.add_argument("--seed", type=int, metavar="N", help="plant the values of an earlier run again")
+    parser.add_argument("--json", action="store_true", help="one JSON object instead of the table")
+
+
+def _assess(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = _add(commands, "assess", "bound the errors of the detectors on labelled samples of your own")
+    parser.add_argument(
+        "--samples", type=Path, required=True, metavar="FILE", help="labelled samples, one JSON line each"
+    )
+    _config(parser)
+    _policy(parser)
+    parser.add_argument("--json", action="store_true", help="one JSON object instead of the table")
 
 
 def _audit(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
