@@ -16,6 +16,8 @@ class OwnRule:
     """Words and names, at word borders, whatever their case."""
     pattern: str = ""
     """A regular expression of the restricted kind: linear time, a literal of three characters in it."""
+    anchors: tuple[str, ...] = ()
+    """Literals, in lower case, of which every match of the pattern holds one: it is tried only near them."""
     fields: tuple[str, ...] = ()
     """Names of JSON fields: whatever text or number stands in one is a finding."""
     checksum: str = ""

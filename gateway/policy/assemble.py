@@ -14,6 +14,7 @@ from gateway.policy.conditions import Condition
 from gateway.policy.evaluate import CompiledPolicy
 from gateway.policy.facts import Catalogue, Facts
 from gateway.policy.levels import Levels, Match, Raise
+from gateway.policy.own import own_rules
 from gateway.policy.rules import Forbid, Permit
 
 
@@ -31,6 +32,8 @@ def assemble(file: schema.PolicyFile, catalogue: Catalogue, digest: str, warning
         description=file.description,
         adapters=tuple(map(_adapter, file.adapters)),
         warnings=warnings,
+        scan_answer=None if file.scan_answer is None else _level(file.scan_answer),
+        own=own_rules(file),
     )
 
 
@@ -39,10 +42,12 @@ def _permit(rule: schema.Permit) -> Permit:
     return Permit(
         name=rule.name,
         zone=zone,
-        conditions=tuple(_permit_conditions(rule.when, zone)),
+        conditions=(*_on_findings(rule.when), *_shared(rule.when, zone)),
         to=tuple(rule.to or ()),
         fallback=rule.fallback == "local",
         cache=rule.cache,
+        transform=rule.transform,
+        circumstances=tuple(_shared(rule.when, zone)),
     )
 
 
@@ -55,7 +60,7 @@ def _adapter(rule: schema.Adapter) -> AdapterRule:
     return AdapterRule(rule.name, rule.adapter, tuple(_adapter_conditions(rule.when)), rule.always)
 
 
-def _permit_conditions(when: schema.PermitWhen, zone: Zone) -> Iterator[Condition]:
+def _on_findings(when: schema.PermitWhen) -> Iterator[Condition]:
     yield make.level_at_most(_level(when.sensitivity.at_most))
     for field, selector, get in (("kinds", when.kinds, _kinds), ("categories", when.categories, _categories)):
         if selector is not None and selector.within is not None:
@@ -64,7 +69,6 @@ def _permit_conditions(when: schema.PermitWhen, zone: Zone) -> Iterator[Conditio
             yield make.found_none_of(field, get, selector.none_of)
     if when.distinct is not None:
         yield make.distinct_at_most(when.distinct.of, when.distinct.at_most)
-    yield from _shared(when, zone)
 
 
 def _forbid_conditions(when: schema.ForbidWhen, zone: Zone) -> Iterator[Condition]:
@@ -147,6 +151,8 @@ def _levels(file: schema.PolicyFile) -> Levels:
         ),
         reserved_kinds=frozenset(allowed) if isinstance(allowed, list) else frozenset(),
         all_reserved=allowed is True,
+        public_keys=file.public.keys,
+        public_generic=file.public.generic,
     )
 
 

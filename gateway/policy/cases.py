@@ -6,7 +6,7 @@ so that the same file checks the rules here and the whole line there.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -15,12 +15,14 @@ from pydantic import ValidationError
 
 from gateway.core.errors import ConfigurationError
 from gateway.core.naming import LOCAL
+from gateway.core.own_rules import OwnRules
 from gateway.core.ports import Detector, Scorer
 from gateway.core.types import (
     Assessment,
     BackendSpec,
     Decision,
     Finding,
+    Json,
     Place,
     Principal,
     Request,
@@ -73,9 +75,15 @@ async def run_cases(
     detector: Detector,
     scorer: Scorer,
     backends: Sequence[BackendSpec] = CATALOGUE,
+    with_own: Callable[[Detector, Callable[[], OwnRules]], Detector] | None = None,
 ) -> list[CaseResult]:
-    """Raises ConfigurationError when the policy or the case file cannot be read."""
+    """Raises ConfigurationError when the policy or the case file cannot be read.
+
+    `with_own` puts what the policy itself adds to the detectors over `detector`; without it only built-ins look.
+    """
     policy = load_policy(policy_path, backends)
+    if with_own is not None:
+        detector = with_own(detector, lambda: policy.own)
     return [await _run(case, policy, policy_path, detector, scorer) for case in read_cases(cases_path).cases]
 
 
@@ -119,13 +127,17 @@ def _request(case: Case, policy: CompiledPolicy) -> Request:
             purpose=case.purpose,
         ),
         model=model,
-        body={**case.body, "model": case.model, "messages": case.messages},
+        body={**case.body, "model": case.model, "messages": _messages(case)},
         asked_model=case.model,
         at_least=None if case.at_least is None else Sensitivity[case.at_least.upper()],
         local_only=model in local_names,
         adapter=adapter,
         received_at=0.0 if case.at is None else _moment(case.at),
     )
+
+
+def _messages(case: Case) -> Sequence[Json]:
+    return case.messages if case.text is None else [{"role": "user", "content": case.text}]
 
 
 def _moment(text: str) -> float:
@@ -141,6 +153,8 @@ async def _assess(case: Case, request: Request, detector: Detector, scorer: Scor
         scan = await detector.scan(request.body)
     else:
         scan = Scan(findings=tuple(_findings(case.findings)))
+    if case.generic is not None:
+        scan = replace(scan, generic=case.generic)
     score = await scorer.score(request)
     if case.complexity is not None:
         score = replace(score, gain=case.complexity, confidence=1.0)
@@ -185,7 +199,7 @@ def _backend(given: CaseBackend) -> BackendSpec:
 
 
 def _differences(want: Want, decision: Decision, assessment: Assessment) -> Iterator[str]:
-    have = {
+    have: dict[str, Json] = {
         "zone": str(decision.zone),
         "rule": decision.rule,
         "level": str(decision.level),
@@ -194,15 +208,20 @@ def _differences(want: Want, decision: Decision, assessment: Assessment) -> Iter
         "notice": decision.notice is not None,
         "adapter": decision.adapter,
         "cacheable": decision.cacheable,
+        "transform": decision.transform,
         "allowed": [way.backend for way in decision.allowed],
         "findings": sorted({finding.kind for finding in assessment.findings}),
         "reserved": sorted({finding.kind for finding in assessment.findings if finding.reserved}),
     }
     for name in sorted(want.model_fields_set):
         wanted = getattr(want, name)
+        if name == "not_findings":
+            if there := sorted(set(wanted or ()) & set(have["findings"])):
+                yield f"not_findings: want none of {sorted(wanted)}, have {there}"
+            continue
         if name in ("findings", "reserved") and wanted is not None:
             wanted = sorted(wanted)
-        if name == "adapter" and wanted == NONE:
+        if name in ("adapter", "transform") and wanted == NONE:
             wanted = None
         if wanted != have[name]:
             yield f"{name}: want {wanted}, have {have[name]}"

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from gateway.core.types import BackendSpec, Zone
+from gateway.core.types import CATEGORIES, VALUES, BackendSpec, Zone
 from gateway.policy import schema
 from gateway.policy.doubts import ANY, Vocabulary, doubts
 from gateway.policy.load import read_file, read_policy
@@ -100,9 +100,25 @@ def _doubtful(file: schema.PolicyFile, backends: Sequence[BackendSpec]) -> Itera
             )
         if zone not in zones:
             yield f"permit {permit.name!r}: there is no backend of zone {permit.zone} yet"
+    for permit in file.permit:
+        if permit.transform is not None and (why := _nothing_to_change(permit.when)) is not None:
+            yield f"permit {permit.name!r}, with: {permit.transform} can never matter, because {why}"
     yield from _idle(file.adapters)
     if file.allow is not None and file.allow.reserved is True:
         yield "allow.reserved: every documentation example passes, also of kinds that are added later"
+
+
+def _nothing_to_change(when: schema.PermitWhen) -> str | None:
+    """Why whatever this permit lets out holds no value that a transform would replace."""
+    if when.sensitivity.at_most == "public":
+        return "in a public request nothing was found"
+    if when.kinds is not None and when.kinds.within == []:
+        return "kinds: {within: []} lets out only requests in which nothing was found"
+    if when.categories is not None:
+        left = set(CATEGORIES if when.categories.within is None else when.categories.within)
+        if not VALUES & left - set(when.categories.none_of or ()):
+            return f"it replaces values of {', '.join(sorted(VALUES))}, and none of them gets through `categories`"
+    return None
 
 
 def _idle(rules: Sequence[schema.Adapter]) -> Iterator[str]:

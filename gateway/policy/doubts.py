@@ -45,6 +45,7 @@ class _Use:
 
 
 def doubts(file: schema.PolicyFile, vocabulary: Vocabulary) -> Doubts:
+    vocabulary = _with_own(file, vocabulary)
     never: list[str] = []
     warnings: list[str] = []
     for use in _uses(file):
@@ -54,6 +55,17 @@ def doubts(file: schema.PolicyFile, vocabulary: Vocabulary) -> Doubts:
         if (waits := _waiting(use, vocabulary)) is not None:
             warnings.append(f"{use.where}: {waits}")
     return Doubts((*never, *_contexts(file, vocabulary)), tuple(warnings))
+
+
+def _with_own(file: schema.PolicyFile, vocabulary: Vocabulary) -> Vocabulary:
+    """The file's own kinds are found too. What is empty stays empty: no word is doubted for it."""
+    return Vocabulary(
+        kinds=vocabulary.kinds | frozenset(file.detect) if vocabulary.kinds else frozenset(),
+        categories=vocabulary.categories | {rule.category for rule in file.detect.values()}
+        if vocabulary.categories
+        else frozenset(),
+        contexts=vocabulary.contexts,
+    )
 
 
 def _contexts(file: schema.PolicyFile, vocabulary: Vocabulary) -> Iterator[str]:
@@ -82,6 +94,8 @@ def _uses(file: schema.PolicyFile) -> Iterator[_Use]:
             yield _Use(f"levels {name!r}", words, protects=True)
     if file.allow is not None and isinstance(file.allow.reserved, list):
         yield _Use("allow.reserved", file.allow.reserved, protects=False, categories=False)
+    for known in (file.allow.values or ()) if file.allow is not None else ():
+        yield _Use("allow.values", known.kinds or (), protects=False)
 
 
 def _permit(permit: schema.Permit) -> Iterator[_Use]:

@@ -4,8 +4,9 @@
     2. find how far out anything may go: forbids, UNKNOWN, and the client's own wish to stay
     3. find the permits that hold
     4. among the backends they give and that can serve the request, take the outermost zone
-    5. nothing left: it stays, and `stay` says whether the local model can answer it
-    6. where the local model may answer: with which adapter. This changes nothing of the above
+    5. each way out has the strongest transform that a permit for its backend demands
+    6. nothing left: it stays, and `stay` says whether the local model can answer it
+    7. where the local model may answer: with which adapter. This changes nothing of the above
 
 A step never looks at the order of rules or findings.
 """
@@ -16,11 +17,12 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from gateway.core.types import TAINT, Allowed, Assessment, BackendSpec, Decision, Request, Sensitivity, Zone
+from gateway.core.own_rules import NO_RULES, OwnRules
+from gateway.core.types import TAINT, VALUES, Allowed, Assessment, BackendSpec, Decision, Request, Sensitivity, Zone
 from gateway.policy.adapters import AdapterRule, choose
 from gateway.policy.facts import Catalogue, Facts, facts_from, whole_needs
 from gateway.policy.levels import Levels
-from gateway.policy.rules import DEFAULT_RULE, Forbid, Permit, preferred
+from gateway.policy.rules import DEFAULT_RULE, Forbid, Permit, preferred, strongest
 from gateway.policy.stay import Stay, kept, stay, unmet
 
 
@@ -47,6 +49,10 @@ class CompiledPolicy:
     """In the file's order: the first that holds counts."""
     warnings: tuple[str, ...] = ()
     """What may not mean what its author thinks, in the policy's own words."""
+    scan_answer: Sensitivity | None = None
+    """What means this level or more is taken out of answers."""
+    own: OwnRules = NO_RULES
+    """What this house adds to the detectors."""
 
     def decide(self, request: Request, assessment: Assessment) -> Decision:
         facts = facts_from(request, assessment, self.levels, self.catalogue)
@@ -60,6 +66,8 @@ class CompiledPolicy:
     def _place(self, facts: Facts) -> Decision:
         """Where it may be answered, by which rule and why."""
         reasons = list(facts.grade.raised_by)
+        if facts.earned is not None:
+            reasons.append(f"public: {facts.earned}, and nothing was found")
         limit = self._limit(facts, reasons)
         held, lacking = self._held(facts, limit)
         ways = [] if self._refuses_wish(facts, held, limit) else self._ways(facts, held, limit, reasons)
@@ -67,14 +75,17 @@ class CompiledPolicy:
             reasons.extend(text for _, text in lacking)
             return self._stays(facts, held, limit, reasons)
         zone = ways[0].zone
-        reasons.extend(f"permit {permit.name!r} lets it out to {permit.zone}" for permit in held)
+        reasons.extend(_lets_out(permit) for permit in held)
+        reasons.extend(f"permit {name!r} demands {transform}, whatever is found"
+                       for name, transform in self._lapsed(facts, held, ways[0]))  # fmt: skip
         reasons.extend(text for beyond, text in lacking if beyond > zone)
         winners = [permit for permit in held if permit.zone >= zone]
         if all(permit.fallback for permit in winners):
             here = self._here(facts, held)
             if here.refusal is None and here.notice is None:
                 ways.append(Allowed(here.backend, Zone.LOCAL, ways[0].rule))
-        return self._decision(facts, ways, reasons, cacheable=all(permit.cache for permit in winners))
+        cacheable = all(permit.cache for permit in winners) and not _restored(ways[0], facts)
+        return self._decision(facts, ways, reasons, cacheable=cacheable)
 
     def _limit(self, facts: Facts, reasons: list[str]) -> Zone:
         """The outermost zone this request may reach, whatever permits say."""
@@ -135,8 +146,29 @@ class CompiledPolicy:
                 else:
                     givers[spec.name] = giver
                     able.append(spec)
-            ways.extend(Allowed(spec.name, zone, givers[spec.name]) for spec in preferred(able, held, facts.named))
+            ways.extend(
+                Allowed(spec.name, zone, givers[spec.name], self._transform(spec, facts))
+                for spec in preferred(able, held, facts.named)
+            )
         return ways
+
+    def _transform(self, backend: BackendSpec, facts: Facts) -> str | None:
+        """The same whatever is found, so that one finding more leaves a way as it is or closes it."""
+        demanding = (permit for permit in self.permits if permit.gives(backend) and permit.demands(facts))
+        return strongest(permit.transform for permit in demanding)
+
+    def _lapsed(self, facts: Facts, held: Sequence[Permit], best: Allowed) -> list[tuple[str, str]]:
+        """Permits that do not hold for what was found, and whose demand is met all the same."""
+        backend = self.catalogue.by_name[best.backend]
+        return [
+            (permit.name, best.transform)
+            for permit in self.permits
+            if best.transform is not None
+            and permit.transform == best.transform
+            and permit not in held
+            and permit.gives(backend)
+            and permit.demands(facts)
+        ]
 
     def _stays(self, facts: Facts, held: Sequence[Permit], limit: Zone, reasons: list[str]) -> Decision:
         if facts.named is not None and self._refuses_wish(facts, held, limit):
@@ -181,7 +213,26 @@ class CompiledPolicy:
             considered=_considered(facts.assessment),
             transform=best.transform,
             cacheable=cacheable,
+            lifted=facts.level > facts.grade.by_kinds,
+            scan_answer=self.scan_answer,
         )
+
+
+def _lets_out(permit: Permit) -> str:
+    out = f"permit {permit.name!r} lets it out to {permit.zone}"
+    return out if permit.transform is None else f"{out} with {permit.transform}"
+
+
+def _restored(way: Allowed, facts: Facts) -> bool:
+    """Whether the answer will hold values put back in, or be composed anew, on this host.
+
+    Such an answer is as private as what was kept from leaving, and a cache may lie elsewhere and be read by others.
+    Where there is no value to replace, the transform changes nothing and the answer is like any other. What the policy
+    lets pass counts here: the transform replaces it too.
+    """
+    if way.transform is None:
+        return False
+    return way.transform == "rewrite" or any(finding.category in VALUES for finding in facts.assessment.findings)
 
 
 def _considered(assessment: Assessment) -> tuple[tuple[str, int], ...]:

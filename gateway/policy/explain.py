@@ -15,7 +15,8 @@ def explain(policy: CompiledPolicy, request: Request, assessment: Assessment) ->
     facts = facts_from(request, assessment, policy.levels, policy.catalogue)
     return {
         "policy": {"name": policy.name, "digest": policy.digest},
-        "level": {"level": str(facts.level), "raised_by": list(facts.grade.raised_by)},
+        "level": {"level": str(facts.level), "raised_by": list(facts.grade.raised_by)}
+        | ({"public": facts.earned} if facts.earned is not None else {}),
         "findings": {
             "counted": len(facts.findings),
             "let_pass": len(assessment.findings) - len(facts.findings),
@@ -28,6 +29,8 @@ def explain(policy: CompiledPolicy, request: Request, assessment: Assessment) ->
                 "matched": permit.lacks(facts) is None,
                 "conditions": [_condition(condition, facts) for condition in permit.conditions],
             }
+            # The demand stands where the permit does not hold for what was found.
+            | ({"with": permit.transform, "demands": permit.demands(facts)} if permit.transform else {})
             for permit in policy.permits
         ],
         "forbids": [
@@ -67,6 +70,8 @@ def decision_to_json(decision: Decision) -> dict[str, Json]:
         ],
         "considered": dict(decision.considered),
         "transform": decision.transform,
+        "scan_answer": None if decision.scan_answer is None else str(decision.scan_answer),
+        "lifted": decision.lifted,
         "adapter": decision.adapter,
         "cacheable": decision.cacheable,
         "notice": decision.notice,

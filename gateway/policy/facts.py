@@ -43,6 +43,8 @@ class Facts:
     findings: tuple[Finding, ...]
     """Those that count: documentation examples the policy lets pass are left out."""
     grade: Grade
+    earned: str | None
+    """Why the level is PUBLIC, where it is."""
     gain: float | None
     rank: float | None
     language: str | None
@@ -95,11 +97,12 @@ class Facts:
 
 def facts_from(request: Request, assessment: Assessment, levels: Levels, catalogue: Catalogue) -> Facts:
     findings = levels.counting(assessment.findings)
+    earned = levels.earned(key=request.principal.public, generic=assessment.generic)
     graded = grade(
         levels,
         findings,
         assessment.unreadable,
-        public=request.principal.public,
+        public=earned is not None,
         at_least=request.at_least,
     )
     certain = assessment.language_confidence >= CERTAIN_LANGUAGE
@@ -109,6 +112,7 @@ def facts_from(request: Request, assessment: Assessment, levels: Levels, catalog
         catalogue=catalogue,
         findings=findings,
         grade=graded,
+        earned=earned if graded.level is Sensitivity.PUBLIC else None,
         gain=_share(assessment.gain),
         rank=_share(assessment.rank),
         language=assessment.language if certain and assessment.language else None,

@@ -35,10 +35,13 @@ DEFAULT_KINDS: Mapping[str, Sensitivity] = MappingProxyType({
     "card": _RESTRICTED,
     "cvv": _RESTRICTED,
     "restricted_mark": _RESTRICTED,
+    "derived_restricted": _RESTRICTED,  # an answer made from something of that level
+    "derived_confidential": _CONFIDENTIAL,
     # … and kinds that weigh less when they stand alone.
     "postal_address": _INTERNAL,
     "address": _INTERNAL,
     "date": _INTERNAL,
+    "birth_date": _INTERNAL,
 })  # fmt: skip
 
 UNLISTED = _RESTRICTED
@@ -93,6 +96,8 @@ class Grade(NamedTuple):
     level: Sensitivity
     raised_by: tuple[str, ...]
     """What lifted it above where it started, in words without request text."""
+    by_kinds: Sensitivity
+    """What the kinds of the findings alone make it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +110,16 @@ class Levels:
     reserved_kinds: frozenset[str] = frozenset()
     """Kinds whose documentation examples are let pass."""
     all_reserved: bool = False
+    public_keys: bool = True
+    """A key that was declared public earns PUBLIC."""
+    public_generic: bool = False
+    """The positive test earns PUBLIC."""
+
+    def earned(self, *, key: bool, generic: bool) -> str | None:
+        """What makes a request public should nothing be found in it; None = nothing does."""
+        if key and self.public_keys:
+            return "the key is declared public"
+        return "a general question or code" if generic and self.public_generic else None
 
     def counting(self, findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
         """The findings that weigh: all but the documentation examples this policy lets pass."""
@@ -141,8 +156,8 @@ def grade(
 ) -> Grade:
     """The request's level. `findings` are those that count; see `Levels.counting`.
 
-    It starts at INTERNAL, because finding nothing is no evidence. PUBLIC needs a key that was declared public and
-    nothing found; what could not be read makes it UNKNOWN whatever else is known.
+    It starts at INTERNAL, because finding nothing is no evidence. PUBLIC needs a reason of its own (`public`; see
+    `Levels.earned`) and nothing found; what could not be read makes it UNKNOWN whatever else is known.
     """
     if not findings and not unreadable and at_least is None:
         return _NOTHING_PUBLIC if public else _NOTHING
@@ -153,6 +168,7 @@ def grade(
         if own > _INTERNAL:
             raised_by.append(f"kind {kind} ×{count} → {own}")
         level = max(level, own)
+    by_kinds = level
     for entry in levels.raises:
         if entry.to > level and entry.holds(findings):
             raised_by.append(f"levels entry {entry.name!r} → {entry.to}")
@@ -163,8 +179,8 @@ def grade(
     if at_least is not None and at_least > level:
         raised_by.append(f"the client raised it → {at_least}")
         level = at_least
-    return Grade(level, tuple(sorted(raised_by)))
+    return Grade(level, tuple(sorted(raised_by)), by_kinds)
 
 
-_NOTHING = Grade(_INTERNAL, ())
-_NOTHING_PUBLIC = Grade(_PUBLIC, ())
+_NOTHING = Grade(_INTERNAL, (), _INTERNAL)
+_NOTHING_PUBLIC = Grade(_PUBLIC, (), _PUBLIC)

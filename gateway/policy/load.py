@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from gateway.core.errors import ConfigurationError
 from gateway.core.types import BackendSpec, Zone
-from gateway.policy import document, mistakes, selectors
+from gateway.policy import document, mistakes, own, selectors
 from gateway.policy.adapters import NONE
 from gateway.policy.assemble import assemble
 from gateway.policy.doubts import ANY, Vocabulary, doubts
@@ -43,7 +43,10 @@ def read_policy(
     if file is None:
         return None, wrong
     catalogue = Catalogue(tuple(backends))
-    wrong = [f"{path}: {text}" for text in (*_names(file), *_backends(file, catalogue), *selectors.empty(file))]
+    wrong = [
+        f"{path}: {text}"
+        for text in (*_names(file), *_backends(file, catalogue), *selectors.empty(file), *own.mistakes(file))
+    ]
     if wrong:
         return None, wrong
     found = doubts(file, vocabulary)
@@ -66,8 +69,15 @@ def read_file(path: Path) -> tuple[PolicyFile | None, list[str]]:
 def digest(file: PolicyFile) -> str:
     """Of what the file says, not of how it is written: comments and left-out defaults change nothing."""
     content = file.model_dump(mode="json", by_alias=True)
-    if not file.adapters:
-        del content["adapters"]  # what was added later counts where it is used: records of older policies stay good
+    # What was added later counts where it is used: records of older policies stay good.
+    for section in ("adapters", "detect", "public", "scan_answer"):
+        if getattr(file, section) == PolicyFile.model_fields[section].get_default():
+            del content[section]
+    for permit in content["permit"]:
+        if permit["with"] is None:
+            del permit["with"]
+    if content["allow"] is not None and content["allow"]["values"] is None:
+        del content["allow"]["values"]
     return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 

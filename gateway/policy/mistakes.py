@@ -42,9 +42,8 @@ WAYS_OUT: Mapping[tuple[str, ...], str] = MappingProxyType({
     ("permit", "when", "distinct", "at_least"): _LOWER_IN_PERMIT.format(instead="at_most"),
     ("permit", "when", "min_confidence"):
         "in a permit an uncertain finding counts like a certain one; remove it, or use it in a forbid",
-    ("permit", "with"):
-        "no transform exists yet, so this permit would let out unchanged what it means to change; "
-        "remove the permit until there is one",
+    ("permit", "with"): "say pseudonymise, strip or rewrite; see docs/policies.md",
+    ("forbid", "with"): "a forbid lets nothing out, so there is nothing to change; put `with` into a permit",
     ("forbid", "when", "sensitivity", "at_most"): _UPPER_IN_FORBID.format(instead="at_least"),
     ("forbid", "when", "categories", "within"): _UPPER_IN_FORBID.format(instead="any_of"),
     ("forbid", "when", "categories", "none_of"): _UPPER_IN_FORBID.format(instead="any_of"),
@@ -58,6 +57,10 @@ WAYS_OUT: Mapping[tuple[str, ...], str] = MappingProxyType({
     ("levels", "*"): _LEVEL,
     ("levels", "*", "raise_to"): "a condition may only raise: to confidential or restricted",
     ("allow", "reserved"): "give a list of kinds, or true for all",
+    ("scan_answer",): "say from which level on: internal, confidential or restricted",
+    ("detect", "*", "checksum"):
+        "say luhn, verhoeff, damm, ean13, mod97, mod11, mod11_2, mod11_10, mod37_2 or mod37_36",
+    ("detect", "*", "patterns"): "write one pattern, with | between its forms, or give each form a kind of its own",
 })  # fmt: skip
 
 
@@ -84,7 +87,7 @@ def place(section: str, name: str | int) -> str:
 def _sentence(path: Path, detail: ErrorDetails, document: Json) -> tuple[bool, str]:
     loc = tuple(part for part in detail["loc"] if part not in _TAGS)
     words = tuple(str(part) for part in loc if isinstance(part, str))
-    way_out = WAYS_OUT.get(words) or (words[:1] == ("levels",) and WAYS_OUT.get(("levels", "*", *words[2:]))) or None
+    way_out = WAYS_OUT.get(words) or WAYS_OUT.get((*words[:1], "*", *words[2:]))
     return way_out is not None, f"{path}: {_where(loc, document)}: {way_out or _plain(detail)}"
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from gateway.core.types import BackendSpec, Zone
+from gateway.core.types import TRANSFORMS, BackendSpec, Zone
 from gateway.policy.conditions import Condition
 from gateway.policy.facts import Facts
 
@@ -25,6 +25,10 @@ class Permit:
     fallback: bool = True
     """The local model may answer when the way out fails."""
     cache: bool = True
+    transform: str | None = None
+    """What it demands of text on its way out; one of TRANSFORMS."""
+    circumstances: tuple[Condition, ...] = ()
+    """Those of its conditions that no finding changes."""
 
     def lacks(self, facts: Facts) -> str | None:
         """Why it does not hold: its first condition that is not a clear yes. None when it holds."""
@@ -37,6 +41,18 @@ class Permit:
         if backend.zone is self.zone:
             return not self.to or backend.name in self.to
         return backend.zone < self.zone
+
+    def demands(self, facts: Facts) -> bool:
+        """Its transform is due, whether or not it holds for what was found.
+
+        Were the demand to lapse with the permit, one finding more could take the transform away and leave the way out
+        to another permit that asks for none. So it looks at nothing that a finding changes.
+        """
+        return self.transform is not None and all(asks.test(facts) is True for asks in self.circumstances)
+
+
+def strongest(transforms: Iterable[str | None]) -> str | None:
+    return max(transforms, key=lambda name: -1 if name is None else TRANSFORMS.index(name), default=None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,11 @@ Category = Literal[
 Categories = Annotated[list[Category], Field(min_length=1)]
 Need = Literal["image", "audio", "file", "tools", "schema", "logprobs"]
 Outside = Literal["private", "remote"]
+Change = Literal["pseudonymise", "strip", "rewrite"]
+"""What a permit may demand of text on its way out; see `core.types.TRANSFORMS`."""
+Checksum = Literal[
+    "luhn", "verhoeff", "damm", "ean13", "mod97", "mod11", "mod11_2", "mod11_10", "mod37_2", "mod37_36"
+]  # fmt: skip
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 
 
@@ -159,6 +164,8 @@ class Permit(Strict):
     zone: Outside
     when: PermitWhen
     to: Annotated[list[Text], Field(min_length=1)] | None = None
+    # `with` is a word of Python's own.
+    transform: Change | None = Field(default=None, alias="with")
     fallback: Literal["local", "none"] = "local"
     cache: bool = True
 
@@ -218,10 +225,39 @@ def _true_or_list(value: Any) -> str:
     return "list" if isinstance(value, list) else "true"
 
 
+class Known(Strict):
+    """Values of the house's own that are no finding."""
+
+    values: Texts
+    kinds: Annotated[list[Slug], Field(min_length=1)] | None = None
+    """Kinds or categories it is for. Without it: all but secrets."""
+
+
 class Allow(Strict):
     reserved: Annotated[
         Annotated[Literal[True], Tag("true")] | Annotated[list[Slug], Tag("list")], Discriminator(_true_or_list)
-    ]
+    ] = []
+    values: Annotated[list[Known], Field(min_length=1)] | None = None
+
+
+class Own(Strict):
+    """A kind of thing that this house calls private: by its words, by its form, or by the field it stands in."""
+
+    category: Category
+    words: Texts | None = None
+    pattern: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    checksum: Checksum | None = None
+    fields: Texts | None = None
+    confidence: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)] = 1.0
+
+
+class Public(Strict):
+    """What earns a request the level public, once nothing was found in it."""
+
+    keys: bool = True
+    """Its key was declared public."""
+    generic: bool = False
+    """It reads like a general question, or code, about no person, customer or house."""
 
 
 class PolicyFile(Strict):
@@ -235,7 +271,10 @@ class PolicyFile(Strict):
     permit: list[Permit] = []
     forbid: list[Forbid] = []
     levels: dict[Slug, Entry] = {}
+    detect: dict[Slug, Own] = {}
     allow: Allow | None = None
+    public: Public = Public()
+    scan_answer: Assignable | None = None
     adapters: list[Adapter] = []
 
 
@@ -276,7 +315,11 @@ class Want(Strict):
     adapter: str | None = None
     cacheable: bool | None = None
     allowed: list[str] | None = None
+    transform: Change | Literal["none"] | None = None
     findings: list[str] | None = None
+    """Exactly these kinds."""
+    not_findings: Annotated[list[str], Field(min_length=1)] | None = None
+    """None of these kinds, whatever else."""
     reserved: list[str] | None = None
 
 
@@ -284,7 +327,9 @@ class Case(Strict):
     """One request and what the policy should say about it."""
 
     note: str
-    messages: Annotated[list[dict[str, Any]], Field(min_length=1)]
+    messages: Annotated[list[dict[str, Any]], Field(min_length=1)] = []
+    text: Annotated[str, Field(min_length=1)] | None = None
+    """Instead of messages: one message of a user."""
     body: dict[str, Any] = {}
     """Other fields of the request: tools, response_format …"""
     model: str = "auto"
@@ -293,6 +338,8 @@ class Case(Strict):
     tags: list[Text] = []
     purpose: str | None = None
     public: bool = False
+    generic: bool | None = None
+    """Fixed, to test the rule and not the test that says so."""
     at_least: Level | None = None
     at: str | None = None
     """When the request comes in: 2026-11-21T09:30:00+01:00."""
@@ -302,6 +349,12 @@ class Case(Strict):
     findings: list[CaseFinding] | None = None
     backends: Annotated[list[CaseBackend], Field(min_length=1)] | None = None
     want: Want
+
+    @model_validator(mode="after")
+    def _asks_something(self) -> Case:
+        if (self.text is None) == (not self.messages):
+            raise ValueError("give messages, or text for one message of a user, and not both")
+        return self
 
 
 class CaseFile(Strict):

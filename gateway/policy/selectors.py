@@ -22,6 +22,8 @@ def empty(file: PolicyFile) -> Iterator[str]:
         yield from _confidence(forbid.name, forbid.when)
     for adapter in file.adapters:
         yield from _selectors("adapters", adapter)
+    if file.allow is not None and not file.allow.model_fields_set:
+        yield "allow: it is empty; say reserved or values"
     for name, entry in file.levels.items():
         if isinstance(entry, Raise):
             if _says_nothing(entry.when):

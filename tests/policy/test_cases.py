@@ -13,7 +13,7 @@ from gateway.policy.check import check_policy
 
 pytestmark = pytest.mark.anyio
 POLICIES = Path(__file__).parents[2] / "policies"
-SHIPPED = ["default", "earned", "strict"]
+SHIPPED = ["default", "earned", "masked", "strict"]
 
 
 @pytest.mark.parametrize("name", SHIPPED)

@@ -41,7 +41,12 @@ MISTAKES = {
     "a forbid within": (FORBID % "kinds: {within: [iban]}", ["forbid 'in', when.kinds.within", "any_of"]),
     "a confidence of nothing": (FORBID % "min_confidence: 0.9", ["forbid 'in', when.min_confidence", "add kinds"]),
     "a blank when": ("forbid:\n  - name: in\n    zone: remote\n    when:\n", ["forbid 'in', when", "leave `when` out"]),
-    "a transform": (PERMIT % ("", ", with: pseudonymise"), ["permit 'out', with", "no transform exists yet"]),
+    "a transform of no such name": (PERMIT % ("", ", with: mask"), ["permit 'out', with", "strip or rewrite"]),
+    "a forbid that changes something": (
+        "forbid: [{name: in, zone: remote, with: strip}]", ["forbid 'in', with", "lets nothing out"],
+    ),
+    "answers scanned from no level": ("scan_answer: public", ["scan_answer", "internal, confidential or restricted"]),
+    "an allowance of nothing": ("allow: {}", ["allow", "empty"]),
     "a floor not built": ("floor: queue", ["floor", "refuse and notice"]),
     "a mode not built": ("mode: monitor", ["mode", "not built yet"]),
     "a level nobody may give": ("levels: {iban: unknown}", ["levels.iban", "unknown is what cannot be read"]),

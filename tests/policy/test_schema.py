@@ -47,7 +47,7 @@ def test_every_word_of_the_core_is_known_to_schema_and_table() -> None:
     assert get_args(Level) == tuple(str(level) for level in Sensitivity)
 
 
-@pytest.mark.parametrize("name", ["default", "earned", "strict"])
+@pytest.mark.parametrize("name", ["default", "earned", "masked", "strict"])
 def test_a_shipped_policy_is_valid_for_editors_too(name: str) -> None:
     schema = document.read(POLICIES / "schema.json")
     jsonschema.validate(document.read(POLICIES / f"{name}.yaml"), schema)

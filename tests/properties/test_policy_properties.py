@@ -16,6 +16,9 @@ from gateway.core.records import Receipt
 from gateway.core.release import Released, release
 from gateway.core.types import (
     CATEGORIES,
+    TAINT,
+    TRANSFORMS,
+    VALUES,
     Assessment,
     BackendSpec,
     Decision,
@@ -136,7 +139,8 @@ TO = {"private": ["house", "shed", "gone"], "remote": ["large", "eu", "house", "
 def permits(draw: st.DrawFn) -> dict[str, Any]:
     zone = draw(ZONES)
     optional = draw(fields(to=some(TO[zone]), fallback=st.sampled_from(["local", "none"]), cache=st.booleans()))
-    return {"zone": zone, "when": draw(PERMIT_WHEN), **optional}
+    change = draw(st.sampled_from([{}, {}, *({"with": name} for name in TRANSFORMS)]))
+    return {"zone": zone, "when": draw(PERMIT_WHEN), **optional, **change}
 
 
 LEVEL_ENTRIES = st.dictionaries(
@@ -177,6 +181,8 @@ def files(draw: st.DrawFn) -> dict[str, Any]:
                 floor=st.sampled_from(["refuse", "notice"]),
                 unmet_wish=st.sampled_from(["answer", "refuse"]),
                 allow=st.fixed_dictionaries({"reserved": st.just(True) | some(KINDS)}),
+                public=fields(keys=st.booleans(), generic=st.booleans()),
+                scan_answer=st.sampled_from(["internal", "confidential", "restricted"]),
             )
         ),
     }  # fmt: skip
@@ -215,7 +221,7 @@ POLICIES = st.builds(compiled, files(), CATALOGUES)
 ODD = st.sampled_from([float("nan"), float("inf"), -1.0, 2.0])
 FINDINGS = st.builds(
     Finding,
-    detector=st.just("any"),
+    detector=st.sampled_from(["any", "any", TAINT]),
     kind=st.sampled_from(KINDS),
     category=st.sampled_from(SOME_CATEGORIES) | st.sampled_from(sorted(CATEGORIES)) | st.just("new"),
     confidence=st.sampled_from(NUMBERS) | ODD,
@@ -237,6 +243,7 @@ ASSESSMENTS = st.builds(
     language_confidence=st.sampled_from([0.0, 0.49, 0.5, 1.0, float("nan")]),
     needs=st.builds(Needs, image=st.booleans(), tools=st.booleans(), context=st.sampled_from([0, 100, 1000])),
     tokens=st.sampled_from([0, 20, 2000]),
+    generic=st.booleans(),
 )
 REQUESTS = st.builds(
     Request,
@@ -272,6 +279,14 @@ def no_further_out(after: Decision, before: Decision) -> None:
     assert after.level >= before.level
 
 
+def backends_outside(decision: Decision) -> set[str]:
+    return {backend for backend, _ in outside(decision)}
+
+
+def strength(transform: str | None) -> int:
+    return -1 if transform is None else TRANSFORMS.index(transform)
+
+
 @often
 @given(POLICIES, REQUESTS, ASSESSMENTS, st.lists(FINDINGS, min_size=1, max_size=6))
 def test_one_finding_more_never_moves_a_request_outward(
@@ -283,6 +298,35 @@ def test_one_finding_more_never_moves_a_request_outward(
         after = policy.decide(request, assessment)
         no_further_out(after, before)
         before = after
+
+
+@often
+@given(files(), CATALOGUES, REQUESTS, ASSESSMENTS)
+def test_each_way_out_has_the_strongest_transform_of_the_permits_that_give_it(
+    content: dict[str, Any], backends: tuple[BackendSpec, ...], request: Request, assessment: Assessment
+) -> None:
+    policy = compiled(content, backends)
+    decision = policy.decide(request, assessment)
+    matched = {rule["name"] for rule in explain(policy, request, assessment)["permits"] if rule["matched"]}
+    for backend, transform in outside(decision):
+        givers = [p for p in policy.permits if p.name in matched and p.gives(policy.catalogue.by_name[backend])]
+        assert givers
+        assert strength(transform) >= max(strength(permit.transform) for permit in givers)
+        # And none that nobody asked for.
+        assert transform is None or transform in {permit.transform for permit in policy.permits}
+    assert decision.transform == (decision.allowed[0].transform if decision.allowed else None)
+    values = any(finding.category in VALUES for finding in assessment.findings)
+    if decision.transform == "rewrite" or (decision.transform is not None and values):
+        assert not decision.cacheable
+
+
+@many
+@given(POLICIES, REQUESTS, ASSESSMENTS, FINDINGS)
+def test_a_further_finding_that_also_ends_the_generic_never_moves_a_request_outward(
+    policy: CompiledPolicy, request: Request, assessment: Assessment, finding: Finding
+) -> None:
+    more = replace(assessment, findings=(*assessment.findings, finding), generic=False)
+    no_further_out(policy.decide(request, more), policy.decide(request, assessment))
 
 
 @many
@@ -328,7 +372,7 @@ def test_what_is_not_known_never_opens_a_way(policy: CompiledPolicy, request: Re
         forgotten = replace(forgotten, language=None, language_confidence=0.0)
     nobody = replace(request, principal=Principal(tenant=request.principal.tenant), received_at=0.0)
     known = policy.decide(replace(request, principal=replace(request.principal, public=False)), assessment)
-    assert outside(policy.decide(nobody, forgotten)) <= outside(known)
+    assert backends_outside(policy.decide(nobody, forgotten)) <= backends_outside(known)
 
 
 @often
@@ -377,7 +421,9 @@ def _release(request: Request, decision: Decision, backend: BackendSpec) -> Rele
         request,
         decision,
         backend=backend,
-        outgoing=Outgoing(backend.name, {}),
+        outgoing=Outgoing(
+            backend.name, {}, transform=way.transform if (way := decision.allows(backend.name)) else None
+        ),
         scan=Scan(),
         receipt=Receipt(1, request.id, "attempt"),
     )
@@ -390,7 +436,7 @@ def test_a_decision_agrees_with_itself(policy: CompiledPolicy, request: Request,
     assert decision == policy.decide(request, assessment)
     zones = [way.zone for way in decision.allowed]
     assert zones == sorted(zones, reverse=True)
-    assert sum(count for _, count in decision.considered) == len(assessment.findings)
+    assert sum(count for _, count in decision.considered) == sum(f.detector != TAINT for f in assessment.findings)
     if decision.refusal is not None:
         assert (decision.zone, decision.allowed, bool(decision.refusal_detail)) == (Zone.LOCAL, (), True)
     else:
@@ -517,4 +563,4 @@ def test_no_selector_alone_lets_more_be_found_and_go_further_out(permit: list[An
             image = replace(assessment, unreadable=(*assessment.unreadable, Unreadable("$", "image")))
             no_further_out(policy.decide(request, image), before)
             blank = replace(assessment, gain=None, rank=None, tokens=0, language=None)
-            assert outside(policy.decide(request, blank)) <= outside(before)
+            assert backends_outside(policy.decide(request, blank)) <= backends_outside(before)
