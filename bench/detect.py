@@ -60,7 +60,7 @@ def commit() -> str:
 
 
 def measure(options: argparse.Namespace, cache: Path) -> dict[str, Any]:
-    sets = {"native": native_rows(), **(outside_rows(options.data) if options.data else {})}
+    sets = {"native": native_rows(), **(outside_rows(options.data, taught=options.taught) if options.data else {})}
     if options.rows:
         sets = {name: sample(rows, options.rows) for name, rows in sets.items()}
     ours = Ours.load(cache)
@@ -76,6 +76,7 @@ def measure(options: argparse.Namespace, cache: Path) -> dict[str, Any]:
         "pack": ours.scanner.pack,
         "policy": ours.policy.digest,
         "rows": {name: len(rows) for name, rows in sets.items()},
+        "taught_rows_counted": options.taught,
         "gateway": {
             "requests": requests(said),
             "requests_sampled": requests(_only(said, picked)),
@@ -132,6 +133,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     named = os.environ.get(VARIABLE)
     parser.add_argument("--data", type=Path, default=Path(named) if named else None, help=f"default: ${VARIABLE}")
+    parser.add_argument("--taught", action="store_true", help="also the rows that the tagger learnt from")
     parser.add_argument("--rows", type=int, default=0, help="at most so many rows of every set (default: all)")
     parser.add_argument("--peer-rows", type=int, default=PEER_ROWS, help=f"and for the others (default: {PEER_ROWS})")
     parser.add_argument("--alone", action="store_true", help="without the other detectors")

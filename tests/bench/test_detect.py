@@ -57,11 +57,24 @@ def test_a_sample_is_the_same_whatever_order_the_rows_come_in() -> None:
 
 
 def test_sets_that_are_not_in_the_folder_are_left_out(tmp_path: Path) -> None:
-    line = {"id": "a", "source": "pupa", "lang": "en", "text": "x y", "spans": [[0, 1, "PII_UNIT"]], "sensitive": True}
-    (tmp_path / "pupa.jsonl").write_text(json.dumps(line) + "\n")
+    line = {"id": "a", "source": "e3c", "lang": "en", "text": "x y", "spans": [[0, 1, "PERSON"]], "sensitive": True}
+    (tmp_path / "e3c.jsonl").write_text(json.dumps(line) + "\n")
     found = outside_rows(tmp_path)
-    assert list(found) == ["pupa"]
-    assert found["pupa"][0].spans == (Span(0, 1, "PII_UNIT"),)
+    assert list(found) == ["e3c"]
+    assert found["e3c"][0].spans == (Span(0, 1, "PERSON"),)
+
+
+def test_rows_that_taught_the_tagger_do_not_judge_it(tmp_path: Path) -> None:
+    rows = [
+        {"id": f"{n}", "source": "pupa", "lang": "en", "text": f"row {n}", "spans": [], "sensitive": True}
+        for n in range(200)
+    ]
+    (tmp_path / "pupa.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (tmp_path / "e3c.jsonl").write_text("".join(json.dumps({**row, "source": "e3c"}) + "\n" for row in rows))
+    found = outside_rows(tmp_path)
+    assert 30 < len(found["pupa"]) < 90
+    assert len(found["e3c"]) == 200
+    assert len(outside_rows(tmp_path, taught=True)["pupa"]) == 200
 
 
 # ── counting ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -203,6 +216,6 @@ def test_another_detector_is_stopped_when_it_takes_too_long_and_goes_on_with_the
     assert start["memory_mb"] > 1
     assert plain["spans"] == [[0, 2, "all", 1.0]]
     assert late["late"] is True
-    assert late["ms"] > 100
+    assert late["spans"] == []
     assert failed["failed"] == "ValueError"
     assert last["spans"][0][1] == 3

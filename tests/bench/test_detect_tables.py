@@ -28,7 +28,7 @@ def test_a_share_stands_with_its_interval(counted: dict[str, float] | None, said
 
 
 def test_a_run_on_the_projects_own_rows_fills_every_table_and_fits_the_page(tmp_path: Path) -> None:
-    options = argparse.Namespace(data=None, rows=15, peer_rows=5, alone=True, only=[], quick=True)
+    options = argparse.Namespace(data=None, taught=False, rows=15, peer_rows=5, alone=True, only=[], quick=True)
     found = measure(options, tmp_path)
     text = tables({**found, "missing": {"Presidio": "it could not be installed"}})
     assert "Without Presidio: it could not be installed." in text
