@@ -13,7 +13,7 @@ from typing import Any
 
 from gateway.detect.attachments.limits import Limits, Unread
 from gateway.detect.attachments.pdf_bytes import check_bytes, outside
-from gateway.detect.attachments.pdf_objects import Inventory, is_tiny
+from gateway.detect.attachments.pdf_objects import Inventory, is_tiny, string
 
 _PAINTING = frozenset({b"f", b"F", b"f*", b"S", b"s", b"B", b"B*", b"b", b"b*", b"sh", b"Do"})
 _MARKED = frozenset({b"BDC", b"DP"})
@@ -87,11 +87,8 @@ class _Look:
         if operator in _PAINTING:
             self.paints = True
         elif operator in _MARKED:
-            for operand in operands:
-                if isinstance(operand, dict):  # names are strings too, and begin with a slash
-                    self.said.extend(
-                        str(value) for value in operand.values() if isinstance(value, str) and value[:1] != "/"
-                    )
+            entries = [operand for operand in operands if isinstance(operand, dict)]
+            self.said.extend(filter(None, (string(value) for entry in entries for value in entry.values())))
         elif operator == b"INLINE IMAGE" and not is_tiny(_inline(operands)):
             raise Unread("image")
 

@@ -12,7 +12,7 @@ _SPACE = b" \t\r\n\0\f"
 _END = b"%%EOF"
 _STRUCTURE = re.compile(
     rb"xref[\s\dnf]*|startxref\s*\d*|%%EOF|trailer|endobj|/ID\s*\[[^\]]{0,200}\]|/[A-Za-z]\w*"
-    rb"|\d+ \d+ R\b|\d{1,10}|[<>\[\]]"
+    rb"|\d+ \d+ R\b|(?<!\w)\d{1,10}(?!\w)|[<>\[\]]"
 )
 _WORDS = re.compile(rb"[\x20-\x7e\xa0-\xff]*[A-Za-z0-9]{3}[\x20-\x7e\xa0-\xff]*")
 _BINARY = re.compile(rb"%[\x80-\xff]{4,8}(?=[\r\n]|$)")

@@ -78,20 +78,21 @@ class Inventory:
                     continue  # a table of colours
                 waiting.extend((each, key, 0) for each in item)
             else:
-                self._say(item, key)
+                self._say(item)
 
     def _dictionary(self, item: dict[str, Any], key: str, number: int) -> list[tuple[Any, str, int]]:
         from pypdf.generic import StreamObject
 
+        if "/EF" in item or "/EmbeddedFiles" in item or item.get("/Type") == "/EmbeddedFile":
+            raise Unread("embedded_file")
         if isinstance(item, StreamObject):
             self._stream(item, key, number)
-        if item.get("/Type") == "/Font" or (key == "/Font" and "/BaseFont" in item):
+        if item.get("/Type") == "/Font" or "/BaseFont" in item:
             check_font(item)
-        if "/EF" in item or item.get("/Type") == "/EmbeddedFile" or "/EmbeddedFiles" in item:
-            raise Unread("embedded_file")
-        if isinstance(item.get("/T"), str) and isinstance(item.get("/V"), str) and item["/V"][:1] != "/":
-            self.said.append(f"{item['/T']}: {item['/V']}")  # a field's name is what its value means
-            item = {name: value for name, value in item.items() if name not in {"/T", "/V"}}
+        title, value = string(item.get("/T")), string(item.get("/V"))
+        if title and value:
+            self.said.append(f"{title}: {value}")  # a field's name is what its value means
+            item = {name: each for name, each in item.items() if name not in {"/T", "/V"}}
         if item.get("/Type") == "/Sig":
             item = {name: value for name, value in item.items() if name not in {"/Contents", "/Cert"}}
         glyphs = key == "/CharProcs"
@@ -127,14 +128,18 @@ class Inventory:
         self._reader.stream.seek(0)
         return b"/Linearized" in self._reader.stream.read(1024)
 
-    def _say(self, item: Any, key: str) -> None:
-        if isinstance(item, bytes):
-            item = item.decode("latin-1")
-            if not item.isprintable():
-                return
-        # names are strings too, and begin with a slash
-        if isinstance(item, str) and len(item) > 2 and item[:1] != "/" and not _DATE.fullmatch(item):
-            self.said.append(item)
+    def _say(self, item: Any) -> None:
+        text = string(item)
+        if len(text) > 2 and not _DATE.fullmatch(text):
+            self.said.append(text)
+
+
+def string(item: Any) -> str:
+    """The words of a string object; '' for names, which are strings too, for numbers and for bytes of other kinds."""
+    if isinstance(item, bytes):
+        text = item.decode("utf-16" if item.startswith((b"\xfe\xff", b"\xff\xfe")) else "latin-1", "replace")
+        return text if text.replace("\n", "").replace("\r", "").replace("\t", "").isprintable() else ""
+    return item if isinstance(item, str) and item[:1] != "/" else ""
 
 
 def _contents(reader: Any) -> set[int]:
