@@ -24,7 +24,7 @@ from pydantic_settings import (
 from gateway import misread
 from gateway.core.errors import ConfigurationError
 from gateway.policy import document
-from gateway.settings.sections import Audit, Auth, Backend, Cache, Detect, Local, Log, PolicyFile, Server
+from gateway.settings.sections import Audit, Auth, Backend, Cache, Detect, Local, Log, PolicyFile, Server, Taint
 
 
 class Settings(BaseSettings):
@@ -40,6 +40,7 @@ class Settings(BaseSettings):
     cache: Cache = Cache()
     audit: Audit = Audit()
     detect: Detect = Detect()
+    taint: Taint = Taint()
     log: Log = Log()
 
     @field_validator("local", "auth", mode="before")

@@ -20,13 +20,15 @@ from gateway.core.errors import AuditUnavailable, ConfigurationError
 from gateway.core.parts import Parts
 from gateway.core.ports import LocalBackend
 from gateway.core.types import BackendSpec, Decision, Request
-from gateway.detect import Scanner
 from gateway.pipeline import Pipeline
 from gateway.policy.source import FilePolicySource
 from gateway.score.scorer import LexicalScorer
 from gateway.settings import Settings
+from gateway.taint import open_taints
 from gateway.telemetry import TelemetryObserver
+from gateway.transform import Guard
 from gateway.wiring.backends import Remotes, build_remotes
+from gateway.wiring.detection import build_detector, build_stack
 from gateway.wiring.edge import build_app
 from gateway.wiring.local import build_local, local_spec
 from gateway.wiring.measures import build_metrics
@@ -34,6 +36,7 @@ from gateway.wiring.places import Places, places, secret, shipped_policies
 from gateway.wiring.policies import PolicyChanges, keep_policy, vocabulary, warn
 from gateway.wiring.readiness import build_health
 from gateway.wiring.records import facts, started, stopped
+from gateway.wiring.transforms import build_transforms
 from gateway.wiring.warming import Warming
 
 
@@ -50,8 +53,13 @@ class Gateway:
 
 
 @asynccontextmanager
-async def open_gateway(settings: Settings, folder: Path) -> AsyncGenerator[Gateway, None]:
-    """Build and run a gateway until the block is left. Raises ConfigurationError before anything is served."""
+async def open_gateway(
+    settings: Settings, folder: Path, *, local: LocalBackend | None = None
+) -> AsyncGenerator[Gateway, None]:
+    """Build and run a gateway until the block is left. Raises ConfigurationError before anything is served.
+
+    `local` takes the place of the engine that the settings name.
+    """
     log = structlog.get_logger()
     where = places(settings, folder)
     async with AsyncExitStack() as stack:
@@ -59,16 +67,25 @@ async def open_gateway(settings: Settings, folder: Path) -> AsyncGenerator[Gatew
         for backend in remotes.backends.values():
             if (close := getattr(backend, "aclose", None)) is not None:
                 stack.push_async_callback(close)
-        local = build_local(settings, folder, log)
+        local = local or build_local(settings, folder, log)
         specs = [local_spec(local), *(backend.spec for backend in remotes.backends.values())]
-        detector = Scanner.load(cache_dir=where.packs, deadline_ms=settings.detect.deadline_ms)
-        policies = FilePolicySource(where.policy, specs, vocabulary(detector))
+        found = build_stack(settings, folder, where.packs, local, stack)
+        policies = FilePolicySource(where.policy, specs, vocabulary(found))
+        detector = build_detector(found, lambda: policies.current().own, stack)
         audit = JsonlAudit.open(where.audit, where.keys, segment_mb=settings.audit.segment_mb)
         stack.push_async_callback(audit.aclose)
         cache_secret = secret(where.keys / "cache.key")
         cache = _open_cache(settings, cache_secret)
         stack.push_async_callback(cache.aclose)
-        metrics = build_metrics(specs, policies.current(), detector, audit, local)
+        taints = open_taints(
+            settings.taint.url,
+            ttl_s=settings.taint.ttl_s,
+            secret=secret(where.keys / "taint.key"),
+            max_mb=settings.taint.max_mb,
+            log=log,
+        )
+        stack.push_async_callback(taints.aclose)
+        metrics = build_metrics(specs, policies.current(), found.kinds, audit, local)
         warming = Warming(remotes.litellm, log)
         pipeline = Pipeline(
             Parts(
@@ -84,11 +101,15 @@ async def open_gateway(settings: Settings, folder: Path) -> AsyncGenerator[Gatew
                 cache_key=partial(_cache_key, cache_secret),
                 canonical=canonical_request,
                 facts=facts,
+                transforms=build_transforms(detector, local, secret(where.keys / "placeholders.key")),
+                taints=taints,
+                guard=Guard(detector),
             )
         )
-        health = build_health(policies, audit, cache, local, [*remotes.backends.values()], remotes.stand_ins, warming)
+        backends = [*remotes.backends.values()]
+        health = build_health(policies, audit, cache, taints, local, backends, remotes.stand_ins, warming)
         app = build_app(settings, pipeline, specs, metrics, health, log)
-        await _begin(audit, specs, policies, detector, where)
+        await _begin(audit, specs, policies, detector.pack, where)
         if where.policy.parent != shipped_policies():  # what ours wait for is known, and stands in `/readyz`
             warn(log, policies.current())
         async with anyio.create_task_group() as tasks:
@@ -96,6 +117,7 @@ async def open_gateway(settings: Settings, folder: Path) -> AsyncGenerator[Gatew
             if settings.policy.watch_s:
                 tasks.start_soon(policies.watch, settings.policy.watch_s, changes)
             _run_beside(tasks, local, remotes, warming, cache)
+            tasks.start_soon(taints.warm)
             yield Gateway(app, policies, changes.reload, where, remotes.stand_ins, specs[0])
             tasks.cancel_scope.cancel()
         with suppress(AuditUnavailable):  # a disk that is gone must not turn a stop into a crash
@@ -110,11 +132,11 @@ def _open_cache(settings: Settings, cache_secret: bytes) -> OpenedCache:
 
 
 async def _begin(
-    audit: JsonlAudit, specs: list[BackendSpec], policies: FilePolicySource, detector: Scanner, where: Places
+    audit: JsonlAudit, specs: list[BackendSpec], policies: FilePolicySource, pack: str, where: Places
 ) -> None:
     policy = policies.current()
     try:
-        await audit.write(started(specs, policy, detector.pack))
+        await audit.write(started(specs, policy, pack))
     except AuditUnavailable as error:
         raise ConfigurationError(f"audit.dir {str(where.audit)!r}: {error}") from None
     keep_policy(where.audit / "policies", policy, policies.path)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import partial
 
 from gateway import __version__
 from gateway.audit.jsonl import JsonlAudit
 from gateway.core.ports import LocalBackend
 from gateway.core.types import BackendSpec
-from gateway.detect import Scanner
 from gateway.policy.evaluate import CompiledPolicy
 from gateway.telemetry import Metrics
 
@@ -23,13 +22,11 @@ _OF_THE_ENGINE = {
 def build_metrics(
     specs: Sequence[BackendSpec],
     policy: CompiledPolicy,
-    detector: Scanner,
+    kinds: Collection[str],
     audit: JsonlAudit,
     local: LocalBackend | None,
 ) -> Metrics:
-    metrics = Metrics(
-        version=__version__, backends=[spec.name for spec in specs], rules=rules(policy), kinds=detector.kinds
-    )
+    metrics = Metrics(version=__version__, backends=[spec.name for spec in specs], rules=rules(policy), kinds=kinds)
     metrics.watch("audit_lag_records", "Records waiting for the disk", lambda: audit.status()["lag_records"])
     metrics.watch(
         "audit_commit_age_seconds", "Since records last reached the disk", lambda: audit.status()["last_commit_age_s"]

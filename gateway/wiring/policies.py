@@ -15,7 +15,7 @@ from gateway.audit.jsonl import JsonlAudit
 from gateway.core.errors import AuditUnavailable, ConfigurationError
 from gateway.core.records import AuditRecord
 from gateway.core.types import Json
-from gateway.detect.scanner import Scanner
+from gateway.detect.stack import Worded
 from gateway.policy.doubts import Vocabulary
 from gateway.policy.evaluate import CompiledPolicy
 from gateway.policy.load import load_policy
@@ -24,7 +24,7 @@ from gateway.telemetry import Metrics
 from gateway.wiring.measures import rules
 
 
-def vocabulary(detector: Scanner) -> Vocabulary:
+def vocabulary(detector: Worded) -> Vocabulary:
     """Every word that the detectors can say."""
     return Vocabulary(kinds=detector.kinds, categories=detector.categories, contexts=detector.contexts)
 

@@ -11,6 +11,7 @@ from gateway.cache.opened import OpenedCache
 from gateway.core.ports import LocalBackend, RemoteBackend
 from gateway.core.types import Json, Zone
 from gateway.policy.source import FilePolicySource
+from gateway.taint.memory import TaintMemory
 from gateway.wiring.warming import Warming
 
 _SHOWN = 20
@@ -21,6 +22,7 @@ def build_health(
     policies: FilePolicySource,
     audit: JsonlAudit,
     cache: OpenedCache,
+    taints: TaintMemory,
     local: LocalBackend | None,
     remotes: Sequence[RemoteBackend],
     stand_ins: Sequence[str],
@@ -30,6 +32,7 @@ def build_health(
         Condition("audit", None, lambda: audit.status()["error"]),
         Condition("policy", None, lambda: None, lambda: _policy_state(policies)),
         Condition("cache", None, lambda: None, lambda: {"state": cache.status()["state"]}),
+        Condition("taint", None, lambda: None, lambda: {"state": taints.status()["state"]}),
         Condition("local", Zone.LOCAL, lambda: _local_problem(local), lambda: _local_state(local)),
     ]
     for backend in remotes:
