@@ -5,15 +5,20 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gateway.commands.serve import config_file
 from gateway.core.errors import ConfigurationError
 from gateway.core.types import BackendSpec
 from gateway.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from gateway.core.ports import Detector
+    from gateway.policy.evaluate import CompiledPolicy
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +48,22 @@ def scanner(here: Situation) -> Any:
     return Scanner.load(cache_dir=packs, deadline_ms=here.settings.detect.deadline_ms)
 
 
+@asynccontextmanager
+async def detecting(here: Situation, policy: CompiledPolicy) -> AsyncGenerator[Detector]:
+    """All that looks at a request in a gateway: rules, optional tiers, the policy's own words, the text of files.
+
+    But not the judge: it is the local model, and no command waits for that to start.
+    """
+    from gateway.wiring.detection import build_detector, build_stack
+    from gateway.wiring.places import packs_place
+
+    detect = here.settings.detect.model_copy(update={"judge": None})
+    settings = here.settings.model_copy(update={"detect": detect})
+    async with AsyncExitStack() as stack:
+        found = build_stack(settings, here.folder, packs_place(settings, here.folder), None, stack)
+        yield build_detector(found, lambda: policy.own, stack)
+
+
 def rows(args: argparse.Namespace) -> Iterator[dict[str, Any]]:
     """Input as rows that hold `messages`: JSON lines from stdin, or all of stdin as one text."""
     if not args.jsonl:
@@ -51,6 +72,19 @@ def rows(args: argparse.Namespace) -> Iterator[dict[str, Any]]:
     for number, line in enumerate(sys.stdin.buffer, 1):
         if line.strip():
             yield _row(number, line)
+
+
+def chat_or_text() -> dict[str, Any]:
+    """All of stdin as one row: a chat body if it is one, a text otherwise."""
+    text = read_text()
+    try:
+        body = json.loads(text)
+    except (ValueError, RecursionError):
+        body = None
+    messages = body.get("messages") if isinstance(body, dict) else None
+    if isinstance(messages, list) and all(isinstance(message, dict) for message in messages):
+        return {"id": 1, **body}
+    return {"id": 1, "text": text}
 
 
 def read_text() -> str:
