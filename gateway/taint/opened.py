@@ -21,7 +21,7 @@ def open_taints(
     ttl_s: float = TTL_S,
     secret: bytes,
     max_mb: float = 64,
-    max_owner_mb: float = 16,
+    max_owner_mb: float = 32,
     timeout_s: float = 0.05,
     clock: Callable[[], float] = time.time,
     breaker: Breaker | None = None,

@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 
 Codes: TypeAlias = NDArray[np.uint16]
 
-_ESCAPED = re.compile(r"\\+(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|[nrtbfv])")
+_ESCAPED = re.compile(r"(?<!\\)\\++(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|[nrtbfv])")
+"""However many backslashes: an escape of an escape has two, and the next one four. Tried once at the first of them."""
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z]\w{1,30});")
 _PERCENT = re.compile("%[0-9a-fA-F]{2}")
 _LAYERS = 3

@@ -47,7 +47,7 @@ class SharedStore:
         *,
         ttl_s: float,
         patience_s: float = 0.05,
-        max_entries: int = 4096,
+        max_entries: int = 8192,
         max_unsent: int = 4096,
         clock: Callable[[], float] = time.time,
         log: Any = None,
@@ -121,7 +121,7 @@ class SharedStore:
                     space.cursor = cursor
             if len(page) < _PAGE:
                 return True
-            if time.monotonic() - began > self._patience_s / 2:
+            if time.monotonic() - began > 0.8 * self._patience_s:
                 return False  # much was written here: the next request reads on
 
     def _opened(self, fields: dict[bytes, bytes], owner: Owner, name: str, now: float) -> Entry | None:

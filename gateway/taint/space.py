@@ -18,9 +18,11 @@ from gateway.taint.prints import ROW, Prints
 
 _ENTRY_BYTES = 700
 """What Python keeps beside the fingerprints: the entry, its origin, its places in the tables (measured, rounded up)."""
-_PRINT_BYTES = 8 + 12 + 8
+_PRINT_BYTES = 8 + 12 + 16
 """Of one fingerprint: eight bytes in its entry, eight and its entry's number in the row, and some flags."""
-_MOST_PAIRS = 1 << 18
+_SPACE_BYTES = 2800
+"""An owner's tables, empty."""
+_MOST_PAIRS = 1 << 16
 """Pairs of place and entry that are looked at one by one."""
 
 
@@ -52,7 +54,7 @@ class Space:
 
     @property
     def size_bytes(self) -> int:
-        return _ENTRY_BYTES * len(self._entries) + _PRINT_BYTES * len(self._prints)
+        return _SPACE_BYTES + _ENTRY_BYTES * len(self._entries) + _PRINT_BYTES * len(self._prints)
 
     def is_whole_length(self, letters: int) -> bool:
         """Whether a text of so many letters may be one that only the whole of it shows."""

@@ -51,7 +51,7 @@ class LocalStore:
 
     remote = False
 
-    def __init__(self, *, max_mb: float = 64, max_owner_mb: float = 16, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, *, max_mb: float = 64, max_owner_mb: float = 32, clock: Callable[[], float] = time.time) -> None:
         self._max_bytes = int(max_mb * 1024 * 1024)
         self._max_owner_bytes = min(int(max_owner_mb * 1024 * 1024), self._max_bytes)
         self._clock = clock

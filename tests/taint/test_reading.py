@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+import time
 
 import pytest
 from hypothesis import given, settings
@@ -62,3 +63,15 @@ def test_every_string_is_found_where_it_stands(strings: list[str]) -> None:
     for position in range(len(reading.codes)):
         number = reading.string_at(position)
         assert reading.bounds[number] <= position < reading.bounds[number + 1]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["\\" * 20_000, "\\u" * 10_000, "&" * 20_000, "&amp" * 5000, "&amp;" * 4000, "%25" * 6000],
+    ids=["backslashes", "half an escape", "ampersands", "half an entity", "entities", "percents"],
+)
+def test_twenty_thousand_characters_of_nothing_but_escapes_are_read_in_no_time(text: str) -> None:
+    reader = Reader()
+    began = time.process_time()
+    reader.read([text])
+    assert time.process_time() - began < 0.06
