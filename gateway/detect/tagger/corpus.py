@@ -89,7 +89,9 @@ def _units(text: str, spans: list[list[Any]], bits: dict[str, int]) -> list[tupl
         words = unit.split()
         capital = all(word[:1].isupper() for word in words)
         known = [bits.get(plain(word.strip(".,'’")), 0) for word in words]
-        if (capital and 1 < len(words) < 5 and known[0] & FIRST and not known[0] & COMMON and "&" not in unit) or (capital and len(words) == 1 and unit.isalpha() and known[0] & (FIRST | LAST) and not known[0] & COMMON):
+        if (capital and 1 < len(words) < 5 and known[0] & FIRST and not known[0] & COMMON and "&" not in unit) or (
+            capital and len(words) == 1 and unit.isalpha() and known[0] & (FIRST | LAST) and not known[0] & COMMON
+        ):
             found.append((start, end, "person"))
         else:
             found.append((start, end, IGNORED))

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gateway.detect.tagger.weights import Floats, Weights
-from gateway.detect.tagger.words import EDGE, FEATURES, features, key, plain, worth_a_look
+from gateway.detect.tagger.words import COMMON, EDGE, FEATURES, compound, features, halves, key, plain, worth_a_look
 
 ROOM = 40_000
 """Words kept, at 100 bytes each. Beyond that everything is forgotten and learned again."""
@@ -18,12 +18,13 @@ ROOM = 40_000
 class Page:
     """One filling of the memory. A row is written before the word that names it is, and never changes after."""
 
-    __slots__ = ("look", "meanings", "places")
+    __slots__ = ("bits", "look", "meanings", "places")
 
     def __init__(self, meaning: int) -> None:
         self.places: dict[str, int] = {}
         self.meanings: Floats = np.zeros((ROOM, meaning), np.float32)
         self.look = np.zeros(ROOM, np.bool_)
+        self.bits = np.zeros(ROOM, np.uint8)
 
 
 class Lexicon:
@@ -62,14 +63,26 @@ class Lexicon:
         for row, (word, bits) in enumerate(zip(new, listed, strict=True)):
             found = features(word, bits)
             table[row, : len(found)] = found
+            page.bits[first + row] = bits
             page.look[first + row] = worth_a_look(word, bits)
         page.meanings[first : first + len(new)] = self._weights.embedding[table].sum(axis=1)
         page.places.update(zip(new, range(first, first + len(new)), strict=True))
         self.learned += len(new)
 
     def listed(self, words: Sequence[str]) -> list[int]:
-        """What the lists say of each word, as bits."""
-        keys = np.array([key(plain(word.rstrip("'’"))) if word[0].isalpha() else 0 for word in words], np.uint32)
+        """What the lists say of each word, as bits. Two common words in one are a common word."""
+        found = self._looked_up([word.rstrip("'’") if word[0].isalpha() else "" for word in words])
+        unknown = [(place, cuts) for place, bits in enumerate(found) if not bits and (cuts := halves(words[place]))]
+        if unknown:
+            parts = iter(self._looked_up([half for _, cuts in unknown for cut in cuts for half in cut]))
+            for place, cuts in unknown:
+                pairs = [compound(next(parts), next(parts)) for _ in cuts]
+                found[place] = COMMON if any(pairs) else 0
+        return found
+
+    def _looked_up(self, words: Sequence[str]) -> list[int]:
+        keys = np.array([key(plain(word)) for word in words], np.uint32)
         where = np.minimum(np.searchsorted(self._weights.listed, keys), len(self._weights.listed) - 1)
         bits = np.where(self._weights.listed[where] == keys, self._weights.bits[where], 0)
-        return [int(value) for value in bits]
+        known: list[int] = bits.tolist()
+        return known

@@ -153,7 +153,7 @@ def _common(lists: Lists) -> None:
     )
     for language in LANGUAGES:
         counts: dict[str, int] = json.loads(gzip.decompress((module / f"{language}.json.gz").read_bytes()))
-        ranked = sorted(counts, key=lambda word: -counts[word])[:16_000]
+        ranked = sorted(counts, key=lambda word: -counts[word])[: 50_000 if language == "de" else 16_000]
         for rank, word in enumerate(ranked):
             low = plain(word)
             if lists.bits.get(low, 0) & (FIRST | LAST | PLACE) and used[low] < 2:

@@ -12,6 +12,8 @@ import numpy.typing as npt
 from gateway.detect.tagger.weights import LABELS, REACH
 from gateway.detect.tagger.words import BUCKETS
 
+_DOUBT = 0.02
+"""How far from certain the right label is said to be, so that the network does not learn the templates by heart."""
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int32]
 
@@ -45,7 +47,7 @@ class Net:
     def _dense(self) -> dict[str, Floats]:
         return {name: getattr(self, name) for name in ("hidden", "hidden_bias", "output", "output_bias")}
 
-    def step(self, batch: Batch, rate: float, *, keep: float = 0.75) -> float:
+    def step(self, batch: Batch, rate: float, *, keep: float = 0.65) -> float:
         """One update; the loss per token that counts. Features are dropped at random so that none is leant on."""
         kept = batch.features * (self._random.random(batch.features.shape) < keep)
         meanings = self.embedding[kept].sum(axis=1) / keep
@@ -61,7 +63,8 @@ class Net:
         total = max(float(batch.weights.sum()), 1.0)
         loss = -float((np.log(chances[rows, batch.labels] + 1e-9) * batch.weights).sum()) / total
         wrong = chances
-        wrong[rows, batch.labels] -= 1
+        wrong[rows, batch.labels] -= 1 - _DOUBT
+        wrong -= _DOUBT / len(LABELS)
         wrong *= (batch.weights / total)[:, None]
         back = (wrong @ self.output.T) * mask.astype(np.float32) * (inner > 0)
         self._steps += 1

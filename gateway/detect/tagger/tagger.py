@@ -6,7 +6,7 @@ like a name or a street are computed. The likeliest lawful sequence of labels is
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +15,7 @@ from gateway.detect.tagger import weights as stored
 from gateway.detect.tagger.lexicon import Lexicon
 from gateway.detect.tagger.path import spans
 from gateway.detect.tagger.weights import LABELS, REACH, Floats, Weights
-from gateway.detect.tagger.words import COMMON, TOKEN, canonical, key, plain
+from gateway.detect.tagger.words import COMMON, FIRST, LAST, TOKEN, canonical, key, plain
 
 Span = tuple[int, int, str, float]
 
@@ -57,13 +57,10 @@ class Tagger:
         if not tokens:
             return []
         words = [canonical(token[0]) for token in tokens]
-        found: list[tuple[int, int, str, float]] = []
         alone: dict[int, float] = {}
-        for low in range(0, len(words), _BLOCK):
-            for first, last, kind, sure in self._block(words, low, alone):
-                found.append((first, last, kind, sure))
+        found = [span for low in range(0, len(words), _BLOCK) for span in self._block(words, low, alone)]
         bounds = [token.span() for token in tokens]
-        kept = self._judged(words, found)
+        kept = list(self._judged(words, found))
         kept += self._mentions(words, kept, alone)
         return sorted(_cut(text, bounds, *span) for span in kept)
 
@@ -80,6 +77,7 @@ class Tagger:
             return
         chances = self._chances(page.meanings, places, chosen)
         leaning = chances * self._weights.lean
+        bits = page.bits[places]
         for begin, end in _runs(chosen, chances[:, 0]):
             first = int(chosen[begin]) - 1 + start
             rows = chances[begin:end]
@@ -89,7 +87,9 @@ class Tagger:
             for left, right, kind in spans(leaning[begin:end]):
                 column = 1 if kind == "person" else 3
                 sure = float(rows[left:right, column : column + 2].sum(axis=1).mean())
-                yield first + left, first + right, kind, sure
+                doubtful = right - left == 1 and self._doubtful(words[first + left], bits[int(chosen[begin + left])])
+                if sure >= self._least(kind, doubtful):
+                    yield first + left, first + right, kind, sure
 
     def _chances(self, meanings: Floats, places: npt.NDArray[np.intp], chosen: npt.NDArray[np.intp]) -> Floats:
         """A row of label probabilities per chosen token."""
@@ -107,19 +107,26 @@ class Tagger:
         scores /= scores.sum(axis=1, keepdims=True)
         return scores
 
-    def _judged(self, words: list[str], found: list[Span]) -> list[Span]:
-        """What is sure enough, names known to everybody counting for less."""
-        kept = []
+    def _least(self, kind: str, doubtful: bool) -> float:
+        if kind != "person":
+            return self._weights.address
+        return self._weights.lone if doubtful else self._weights.person
+
+    @staticmethod
+    def _doubtful(word: str, listed: int) -> bool:
+        """A word alone that no list has as a name, or that has no capital."""
+        return word[0].islower() or not listed & (FIRST | LAST)
+
+    def _judged(self, words: list[str], found: Iterable[Span]) -> Iterator[Span]:
+        """Without signs and single letters; names known to everybody count for less."""
         for first, last, kind, sure in found:
-            least = self._weights.person if kind == "person" else self._weights.address
-            if sure < least or not any(len(word) > 1 and word[0].isalpha() for word in words[first:last]):
+            if not any(len(word) > 1 and word[0].isalpha() for word in words[first:last]):
                 continue
+            least = self._least(kind, doubtful=False)
             if kind == "person" and key(_said(words[first:last])) in self._weights.famous:
                 sure *= _FAMOUS
-                if sure < least:
-                    continue
-            kept.append((first, last, kind, min(sure, 1.0)))
-        return kept
+            if sure >= least:
+                yield first, last, kind, min(sure, 1.0)
 
     def _mentions(self, words: list[str], kept: list[Span], alone: dict[int, float]) -> list[Span]:
         """Parts of a full name that stand alone elsewhere and look a little like a name there too."""

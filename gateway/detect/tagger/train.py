@@ -22,15 +22,29 @@ from gateway.detect.tagger import corpus, lists
 from gateway.detect.tagger.invent import IGNORED, Example, Inventor
 from gateway.detect.tagger.net import Batch, Net
 from gateway.detect.tagger.weights import CARD, LABELS, REACH
-from gateway.detect.tagger.words import EDGE, FEATURES, FIRST, LAST, TOKEN, canonical, features, key, plain
+from gateway.detect.tagger.words import (
+    COMMON,
+    EDGE,
+    FEATURES,
+    FIRST,
+    LAST,
+    PLACE,
+    TOKEN,
+    canonical,
+    compound,
+    features,
+    halves,
+    key,
+    plain,
+)
 
-INVENTED = 45_000
-EPOCHS = 6
+INVENTED = 90_000
+EPOCHS = 8
 BATCH = 3000
-MEANING, UNITS = 24, 48
+MEANING, UNITS = 32, 56
 FORGOTTEN = 0.25
-"""Share of names that training is told no list has, so that unknown names are found too."""
-THRESHOLD = {"person": 0.5, "postal_address": 0.5, "nothing": 0.6}
+"""Share of names and places that training is told no list has, so that unknown ones are told apart by their context."""
+THRESHOLD = {"person": 0.25, "lone": 0.55, "postal_address": 0.3, "nothing": 0.2}
 
 
 class Reader:
@@ -39,6 +53,7 @@ class Reader:
     def __init__(self, bits: dict[str, int], random: Random) -> None:
         self._bits, self._random = bits, random
         self._known: dict[tuple[str, int], list[int]] = {}
+        self._looked_up: dict[str, int] = {}
 
     def batch(self, examples: Iterable[Example]) -> Batch:
         rows: list[list[int]] = []
@@ -65,13 +80,26 @@ class Reader:
         weights.extend([0.0] * REACH)
 
     def _row(self, word: str, *, named: bool) -> list[int]:
-        listed = self._bits.get(plain(word.rstrip("'’")), 0) if word[0].isalpha() else 0
+        listed = self._listed(word)
         if named and listed & (FIRST | LAST) and self._random.random() < FORGOTTEN:
             listed &= ~(FIRST | LAST)
+        elif listed & PLACE and not named and self._random.random() < FORGOTTEN:
+            listed &= ~PLACE
         found = self._known.get((word, listed))
         if found is None:
             found = self._known[word, listed] = features(word, listed)
         return found
+
+    def _listed(self, word: str) -> int:
+        if not word[0].isalpha():
+            return 0
+        if word not in self._looked_up:
+            get = self._bits.get
+            found = get(plain(word.rstrip("'’")), 0)
+            if not found and any(compound(get(left, 0), get(right, 0)) for left, right in halves(word)):
+                found = COMMON
+            self._looked_up[word] = found
+        return self._looked_up[word]
 
 
 def labelled(tokens: Sequence[tuple[int, int]], spans: Sequence[tuple[int, int, str]]) -> Iterator[tuple[int, float]]:
@@ -141,7 +169,7 @@ def train(folder: Path, seed: int, *, invented: int = INVENTED, epochs: int = EP
     inventor, reader = Inventor(known, random), Reader(known.bits, random)
     net = Net(np.random.default_rng(seed), meaning=MEANING, units=UNITS)
     for epoch in range(epochs):
-        made = [inventor.example() for _ in range(invented // epochs * 2)]
+        made = [inventor.example() for _ in range(2 * invented // epochs)]
         taught = [part for one in real for part in pieces(one, random)] + made
         rate = 0.004 * (1 - epoch / epochs) + 0.0004
         losses = [net.step(batch, rate) for batch in batches(taught, reader, random)]

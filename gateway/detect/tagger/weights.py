@@ -38,8 +38,9 @@ class Weights:
     famous: frozenset[int]
     """Keys of names that everybody may say."""
     person: float
+    lone: float
     address: float
-    """Least confidence that is reported."""
+    """Least confidence that is reported; `lone` for one word that no list has as a name or that has no capital."""
     lean: Floats
     """What each label's probability is multiplied with before the likeliest is taken: nothing counts for less."""
 
@@ -83,6 +84,7 @@ def _unpack(digest: str, arrays: Any, threshold: dict[str, float]) -> Weights:
         bits=np.ascontiguousarray(arrays["bits"], dtype=np.uint8),
         famous=frozenset(int(value) for value in arrays["famous"]),
         person=float(threshold["person"]),
+        lone=float(threshold["lone"]),
         address=float(threshold["postal_address"]),
         lean=np.array([threshold["nothing"], 1, 1, 1, 1], np.float32),
     )

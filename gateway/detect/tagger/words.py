@@ -54,6 +54,20 @@ def key(text: str) -> int:
     return crc32(text.encode("utf-8", "surrogatepass"))
 
 
+def halves(word: str) -> list[tuple[str, str]]:
+    """How a long word may be two words in one, as German builds its nouns; an s may tie them."""
+    low = plain(word)
+    if not 8 <= len(low) <= LONGEST:
+        return []
+    cuts = [(low[:cut], low[cut:]) for cut in range(4, len(low) - 3)]
+    return cuts + [(left[:-1], right) for left, right in cuts if left[-1] == "s" and len(left) > 4]
+
+
+def compound(left: int, right: int) -> bool:
+    """Whether what lists know of two halves makes the whole a common word."""
+    return bool(left & right & COMMON) and not (left | right) & (FIRST | LAST)
+
+
 def canonical(token: str) -> str:
     """Tokens that look the same to the model are one: numbers by their length, line ends all."""
     if token[0] == "\n":
