@@ -13,9 +13,11 @@ import anyio.lowlevel
 import anyio.to_thread
 
 from gateway.core.types import Finding, Json, Place, Scan, Unreadable
+from gateway.detect import names as third
 from gateway.detect.clock import Clock, DeadlineError
 from gateway.detect.hits import Hit, moved, settle
 from gateway.detect.joined import Joint, beside, inside, joints, lefts, masked
+from gateway.detect.names import SHIPPED, Names, Shipped
 from gateway.detect.normalise import normalise
 from gateway.detect.pack import Pack
 from gateway.detect.topics import Topics
@@ -54,6 +56,7 @@ class _Reader:
 
     pack: Pack
     topics: Topics
+    names: Names | None
     clock: Clock
     hits: list[Hit] = field(default_factory=list)
     """Hits in character-by-character readings, in code points of the raw string."""
@@ -93,14 +96,26 @@ class _Reader:
             probes |= found.probes
             yield _STRING + min(len(text), 4000)
         if not guess:
-            for told in self.topics.search(text, self.clock):
-                hits.extend(told)
-                yield min(len(text), 6000)
+            yield from self._lives(text, hits, plain=not depth and run is None)
+            hits = third.joined(hits)
         if view == "marked":  # the cells of a table: what luck passes does not count
             hits = [hit for hit in hits if _proven(hit)]
         self._keep(hits, view, locate, run)
         if probes and not guess:
             yield from self._views(text, probes, view, locate, depth, run)
+
+    def _lives(self, text: str, hits: list[Hit], *, plain: bool) -> Generator[int, None, None]:
+        """Tiers 2 and 3. The tagger reads plain text alone: what was written to hide holds no sentences."""
+        people: list[Hit] = []
+        if plain and self.names is not None:
+            for seen in third.search(self.names, text, self.clock):
+                people.extend(seen)
+                yield _STRING + min(len(text), 4000)
+        spans = [(hit.start, hit.end) for hit in people if hit.kind == "person"]
+        for told in self.topics.search(text, self.clock, spans):
+            hits.extend(told)
+            yield min(len(text), 6000)
+        hits.extend(people)
 
     def _keep(self, hits: list[Hit], view: str, locate: Locate, run: tuple[int, int] | None) -> None:
         if run is not None:
@@ -148,17 +163,36 @@ def _composed(inner: Locate, outer: Locate) -> Locate:
 class Scanner:
     """Tiers 0 to 3: every string, every reading, every rule, within a deadline."""
 
-    def __init__(self, pack: Pack, *, deadline_ms: float = 250.0, verdicts: Verdicts | None = None) -> None:
+    def __init__(
+        self,
+        pack: Pack,
+        *,
+        deadline_ms: float = 250.0,
+        tagger: Names | None = None,
+        verdicts: Verdicts | None = None,
+    ) -> None:
         self._pack = pack
         self._topics = Topics.load()
+        self._names = tagger
         self._deadline_ms = deadline_ms
         self._verdicts = Verdicts() if verdicts is None else verdicts
-        self._digest = hashlib.sha256("\0".join((pack.digest, self._topics.digest)).encode()).hexdigest()
+        parts = (pack.digest, self._topics.digest, tagger.digest if tagger is not None else "")
+        self._digest = hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
     @classmethod
-    def load(cls, *, cache_dir: Path | None = None, deadline_ms: float = 250.0, use_hyperscan: bool = True) -> Scanner:
-        """The shipped rules. `deadline_ms` is processor time for one document; `cache_dir` keeps the automaton."""
-        return cls(Pack.load(cache_dir=cache_dir, use_hyperscan=use_hyperscan), deadline_ms=deadline_ms)
+    def load(
+        cls,
+        *,
+        cache_dir: Path | None = None,
+        deadline_ms: float = 250.0,
+        use_hyperscan: bool = True,
+        tagger: Names | Shipped | None = SHIPPED,
+    ) -> Scanner:
+        """The shipped rules, words and weights. `deadline_ms` is processor time for one document; `cache_dir` keeps the
+        automaton; `tagger` is another one, or None for no names. ValueError where the weights are damaged."""
+        names = third.shipped() if tagger == SHIPPED else tagger
+        pack = Pack.load(cache_dir=cache_dir, use_hyperscan=use_hyperscan)
+        return cls(pack, deadline_ms=deadline_ms, tagger=names)
 
     @property
     def pack(self) -> str:
@@ -167,7 +201,7 @@ class Scanner:
     @property
     def kinds(self) -> frozenset[str]:
         """Every word that a finding's `kind` may be."""
-        return self._pack.kinds | KINDS
+        return self._pack.kinds | KINDS | (third.KINDS if self._names is not None else frozenset())
 
     @property
     def categories(self) -> frozenset[str]:
@@ -275,14 +309,14 @@ class Scanner:
             return (yield from self._after(text.label[-_LABEL:].replace("_", " ") + ": ", text.text, clock))
         if left:
             return (yield from self._after(left + _APART, text.text, clock, own=True))
-        return (yield from _Reader(self._pack, self._topics, clock).read(text.text))
+        return (yield from _Reader(self._pack, self._topics, self._names, clock).read(text.text))
 
     def _after(self, before: str, text: str, clock: Clock, *, own: bool = False) -> Generator[int, None, Verdict]:
         """A text with its context in front: its key, where that is not the API's, or the end of what was said before.
 
         With `own`, only what stands in the text itself is told: the rest has been told where it stands.
         """
-        memory = yield from _Reader(self._pack, self._topics, clock).read(before + text)
+        memory = yield from _Reader(self._pack, self._topics, self._names, clock).read(before + text)
         size = len(before)
         hits = tuple(
             moved(hit, max(0, hit.start - size), hit.end - size, hit.view)

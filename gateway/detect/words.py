@@ -110,6 +110,35 @@ def spoken_password(candidate: Candidate) -> Iterable[Confirmed]:
     return (_shortened(candidate, value),)
 
 
+def chosen_password(candidate: Candidate) -> Iterable[Confirmed]:
+    """What stands somewhere behind the word "password" and looks like one: letters, digits and more than that."""
+    value = candidate.value.rstrip(".,;:!?\"'`)»")
+    kinds = (str.isdigit, str.islower, str.isupper, lambda char: not char.isalnum())
+    if len(value) < 8 or sum(any(map(kind, value)) for kind in kinds) < 3 or _CODE.search(value) or _urlish(value):
+        return ()
+    plain = _PLACEHOLDER.match(value) or ("@" in value[1:-1] and "." in value.rpartition("@")[2])
+    return () if plain or not any(map(str.isdigit, value)) else (_shortened(candidate, value),)
+
+
+def access_code(candidate: Candidate) -> Iterable[Confirmed]:
+    """Digits behind "alarm code": no year, no row of one digit."""
+    value = candidate.value
+    year = re.fullmatch(r"(?:19|20)\d\d", value)
+    return (
+        ()
+        if year and "pin" not in candidate.text[max(0, candidate.start - 20) : candidate.start].lower()
+        else candidate.confirm()
+    )
+
+
+def mixed_token(candidate: Candidate) -> Iterable[Confirmed]:
+    """A run that nobody would write by hand: both cases and digits, or digits all over it."""
+    value = candidate.value
+    digits = sum(map(str.isdigit, value))
+    cases = any(map(str.islower, value)) and any(map(str.isupper, value))
+    return key(candidate) if digits >= 2 and (cases or digits >= 5) and not _PLACEHOLDER.match(value) else ()
+
+
 def _mixed(value: str) -> bool:
     """Letters beside digits or marks: hardly ever an ordinary word."""
     letters = any(map(str.isalpha, value))
@@ -153,6 +182,7 @@ def private_key(candidate: Candidate) -> Iterable[Confirmed]:
 def checks() -> dict[str, Check]:
     return {
         "email": email, "ip_address": ip_address, "mac_address": mac_address, "credentialed_url": credentialed_url,
-        "password": password, "spoken_password": spoken_password, "key": key, "token": token,
+        "password": password, "spoken_password": spoken_password, "chosen_password": chosen_password,
+        "access_code": access_code, "mixed_token": mixed_token, "key": key, "token": token,
         "private_key": private_key,
     }  # fmt: skip

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from gateway.detect.topics.scene import LABELS, Scene, Spot
 
 _ILL = ("illness", "afflicted", "shouted")
+_MEANT = ("kin", "role", "case", "title", "called", "full_name")
 _AFTER_SELF = 9
 """Words after "I have" in which an illness is meant."""
 _AFTER_NAME = 15
@@ -44,9 +45,11 @@ def _sure(scene: Scene, spot: Spot, weight: int, total: int) -> float:
     for tie in scene.ties_in(here):
         if tie.kind in {"kin", "case", "title"} or (tie.kind in {"role", "called"} and total > 1):
             return 0.9
+        if tie.kind == "full_name" and abs(spot.first - tie.last) <= _AFTER_NAME and total > 1:
+            return 0.8
         if tie.kind == "name" and abs(spot.first - tie.last) <= _AFTER_NAME and total > 1 and _claimed(scene, spot):
             return 0.75
-    if total > 1 and any(scene.ties_in(here - back, "kin", "role", "case") for back in (1, 2)):
+    if total > 1 and any(scene.ties_in(here - back, *_MEANT) for back in (1, 2)):
         return 0.75
     if weight > 1 and scene.beside(spot, 8, 4, "third") and scene.beside(spot, 6, 2, "suffers"):
         return 0.75

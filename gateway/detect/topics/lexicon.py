@@ -19,7 +19,7 @@ EVERY = "every"
 TOPICAL = frozenset(
     {"illness", "sign", "afflicted", "shouted", "religion", "politics", "union", "ethnicity", "orientation",
      "criminal_record", "child", "pupil", "salary", "debt", "counsel", "privilege", "litigation", "deal", "unreleased",
-     "called", "title"}
+     "called", "title", "custody", "school_year", "finances", "mandate", "advice", "house_secret"}
 )  # fmt: skip
 """Lists without a word of which a text has no topic; the others only say whose it is."""
 

@@ -32,7 +32,7 @@ class Spot(NamedTuple):
 
 class Tie(NamedTuple):
     """A person the text means: kin, role ("the patient"), case (a person with an age), title, called ("I am called
-    …"), name, or self ("I have")."""
+    …"), full_name, name, or self ("I have")."""
 
     kind: str
     first: int
@@ -68,6 +68,10 @@ class Scene:
     def ties_in(self, sentence: int, *kinds: str) -> list[Tie]:
         return [tie for tie in self.ties.get(sentence, ()) if not kinds or tie.kind in kinds]
 
+    def around(self, sentence: int, *kinds: str) -> bool:
+        """Whether somebody is meant here, or in the two sentences before, or in the next."""
+        return any(self.ties_in(sentence + step, *kinds) for step in (0, -1, -2, 1))
+
     def beside(self, spot: Spot, before: int, after: int, *names: str) -> Spot | None:
         """An entry of one of `names` in the same sentence, at most so many words before or after."""
         for other in self.here(self.sentence(spot), *names):
@@ -93,7 +97,7 @@ def read(tokens: Tokens, lexicon: Lexicon, names: Sequence[tuple[int, int]] = ()
     for start, end in names:
         first, last = tokens.number(start), min(tokens.number(end - 1), len(tokens) - 1)
         if first <= last:
-            scene.add(Tie("name", first, last))
+            scene.add(Tie("full_name" if last > first else "name", first, last))
     return scene
 
 
@@ -190,7 +194,7 @@ def _named(scene: Scene) -> Iterator[Tie]:
                 yield Tie("called" if kind == "called" else "title", spot.last + 1, last)
     for spot in scene.of("first_name"):
         if tokens.capital(spot.first) and _goes_on(tokens, spot.last):
-            yield Tie("name", spot.first, spot.last + 1)
+            yield Tie("full_name", spot.first, spot.last + 1)
 
 
 def _goes_on(tokens: Tokens, index: int) -> bool:

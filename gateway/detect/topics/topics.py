@@ -14,7 +14,20 @@ from gateway.detect.topics.tokens import WORD, cut
 WINDOW = 6000
 """Characters read together: a report is longer, but what ties a word to a person is not."""
 OVERLAP = 600
-KINDS = frozenset({"health_fact", *people.SPECIAL, "minor", "person", "salary", "debt", "legal_privilege", "merger"})
+KINDS = frozenset(
+    {
+        "health_fact",
+        *people.SPECIAL,
+        "minor",
+        "person",
+        "salary",
+        "debt",
+        "finances",
+        "legal_privilege",
+        "merger",
+        "trade_secret",
+    }
+)
 CATEGORIES = frozenset({"health", "special", "minor", "person", "financial", "legal", "confidential"})
 
 
