@@ -16,9 +16,9 @@ from typing import Any
 from gateway.core.errors import ConfigurationError
 from gateway.detect.adapters.labels import Grouping, meanings
 from gateway.detect.adapters.options import OnnxOptions
-from gateway.detect.worker import Worker
 from gateway.detect.tier import Span
 from gateway.detect.walk import Text
+from gateway.detect.worker import Worker
 
 INSTALL = "pip install 'slm-gateway[onnx]'"
 _FILES = ("model.onnx", "tokenizer.json", "config.json")

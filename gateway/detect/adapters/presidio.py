@@ -10,9 +10,9 @@ from typing import Any, Protocol
 
 from gateway.core.errors import ConfigurationError
 from gateway.detect.adapters.options import Meaning, PresidioOptions
-from gateway.detect.worker import Worker
 from gateway.detect.tier import Span
 from gateway.detect.walk import Text
+from gateway.detect.worker import Worker
 
 INSTALL = "pip install 'slm-gateway[presidio]'"
 

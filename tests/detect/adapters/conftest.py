@@ -1,0 +1,28 @@
+"""The scanner, a tiny model and a server, for every optional detector."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gateway.detect import Scanner
+from tests.support.detectors import DetectorServer, detector_server, write_model
+
+
+@pytest.fixture(scope="session")
+def scanner(tmp_path_factory: pytest.TempPathFactory) -> Scanner:
+    cache: Path = tmp_path_factory.mktemp("packs")
+    return Scanner.load(cache_dir=cache, deadline_ms=5000)
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_model(tmp_path_factory.mktemp("onnx") / "model")
+
+
+@pytest.fixture
+def server() -> Iterator[DetectorServer]:
+    with detector_server() as told:
+        yield told
