@@ -149,11 +149,20 @@ def _engine(languages: Mapping[str, str]) -> tuple[Any, str]:
             raise ConfigurationError(
                 f"detect.presidio: the spaCy model {model!r} is not installed: python -m spacy download {model}"
             )
+    _stay_offline()
     models = [{"lang_code": language, "model_name": model} for language, model in languages.items()]
     engine = NlpEngineProvider(nlp_configuration={"nlp_engine_name": "spacy", "models": models}).create_engine()
     analyzer = presidio_analyzer.AnalyzerEngine(nlp_engine=engine, supported_languages=list(languages))
     version = f"{presidio_analyzer.__name__} {_version('presidio-analyzer')}"
     return analyzer, version
+
+
+def _stay_offline() -> None:
+    """Its check of mail addresses fetches the list of public suffixes unless it is told to use its own copy."""
+    import tldextract
+    import tldextract.tldextract as suffixes
+
+    suffixes.TLD_EXTRACTOR = tldextract.TLDExtract(suffix_list_urls=(), cache_dir=None)
 
 
 def _version(distribution: str) -> str:
