@@ -18,7 +18,7 @@ from gateway.transform.pattern import Pattern
 from gateway.transform.people import PERSON, People
 from gateway.transform.placeholders import Placeholders
 from gateway.transform.places import Changes, LostError, Spot, Steps, spot, spots
-from gateway.transform.words import EXACT, normal, plain, word_of
+from gateway.transform.words import EXACT, SAID, normal, plain, word_of
 
 _CLOSED = frozenset({"file_data", "data", "url", "file_id"})
 """Where a content part holds what is no text: nothing in there can be replaced."""
@@ -127,6 +127,8 @@ class Replacing:
             first, last = without_title(text[start:end])
             start, end = start + first, start + last
         value = self._own.sub(self._expanded, text[start:end])
+        if finding.kind in SAID and not any(map(str.isdigit, value)):
+            raise EgressDenied(f"what is said about {finding.kind} is no value to be replaced, so the request stays")
         if json_text:
             value = unescaped(value)
         spelling = normal(value, category, view)
@@ -168,10 +170,9 @@ class Replacing:
                     spans.append(Span(start, end, name))
                     taken.append((start, end))
                     self.count -= 1  # no value
-        for hit in self._sweep.hits(text):
-            if _free(hit.start, hit.end, taken):
-                json_text = is_json(text) if json_text is None else json_text
-                spans += self._swept_spans(text, hit, json_text)
+        for hit in self._sweep.hits(text, taken):
+            json_text = is_json(text) if json_text is None else json_text
+            spans += self._swept_spans(text, hit, json_text)
         if spans:
             if each.steps[-1] in _BOUNDS and not each.is_key:
                 raise LostError

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+import anyio.to_thread
+
 from gateway.core.errors import EgressDenied
 from gateway.core.ports import Detector
 from gateway.core.types import TAINT, VALUES, Assessment, Finding, Json, Request
@@ -14,6 +16,9 @@ from gateway.transform.replacing import Replacing
 
 ROUNDS = 3
 """Times that something may turn up once something else is replaced."""
+
+_TOKENS, _FINDINGS = 12_000, 200
+"""More than this is replaced off the event loop: it takes some 2 ms."""
 
 
 def values(findings: Iterable[Finding]) -> list[Finding]:
@@ -37,8 +42,12 @@ async def replaced(
         return request.body, 0
     work = Replacing(placeholders)
     body: Mapping[str, Json] = request.body
+    large = assessment.tokens > _TOKENS or len(found) > _FINDINGS
     for turn in range(ROUNDS + 1):
-        body = work.replace(body, found)
+        if large:
+            body = await anyio.to_thread.run_sync(work.replace, body, found)
+        else:
+            body = work.replace(body, found)
         if not turn:
             body = noted(body, note(placeholders.written(next(iter(placeholders.values)))))
         scan = await detector.scan(body, seen)

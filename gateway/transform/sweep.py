@@ -6,7 +6,7 @@ A detector sees a number beside the word that gives it away; three messages late
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -15,7 +15,7 @@ from gateway.transform.names import ordinary, titled
 
 _MARKS = re.compile(r"[\W_]+")
 _GAP = r"[\s._/\-]{0,2}"
-_SHORTEST, _SHORTEST_NAME = 6, 3
+_SHORTEST, _SHORTEST_NUMBER, _SHORTEST_NAME = 6, 5, 3
 _LONG = 16
 """From this length on a value counts inside a longer word, too."""
 
@@ -46,7 +46,8 @@ def value(value: str, name: str, *, exact: bool, person: bool) -> Known | None:
     if sum(map(str.isdigit, bare)) >= 6 and len(bare) <= 40 and not exact:
         return Known(bare, True, f"(?i:{_bounded(_GAP.join(map(re.escape, bare)), bare)})", name)
     single = person and not re.search(r"\s", said)
-    if len(said) < (_SHORTEST_NAME if person else _SHORTEST) or (single and ordinary(said)):
+    shortest = _SHORTEST_NAME if person else _SHORTEST_NUMBER if bare.isdigit() else _SHORTEST
+    if len(said) < shortest or (single and ordinary(said)):
         return None
     if single:
         return Known(said.casefold(), False, _name(said), name)
@@ -83,18 +84,22 @@ class Sweep:
     known: list[Known] = field(default_factory=list)
     _compiled: dict[tuple[int, ...], re.Pattern[str]] = field(default_factory=dict)
 
-    def hits(self, text: str) -> Iterator[Hit]:
-        """Where something known stands, from left to right."""
-        present = self._present(text)
+    def hits(self, text: str, taken: Iterable[tuple[int, int]] = ()) -> Iterator[Hit]:
+        """Where something known stands between the stretches that are `taken`, from left to right."""
+        taken = sorted(taken)
+        present = self._present(_between(text, taken))
         if not present:
             return
         pattern = self._compiled.get(present)
         if pattern is None:
             pattern = self._compiled[present] = re.compile("|".join(f"({self.known[at].pattern})" for at in present))
-        for match in pattern.finditer(text):
-            known = self.known[present[(match.lastindex or 1) - 1]]
-            if known.part is None or not ordinary(known.part[1]) or titled(text, match.start()):
-                yield Hit(match.start(), match.end(), known)
+        start = 0
+        for end, after in (*taken, (len(text), len(text))):
+            for match in pattern.finditer(text, start, max(start, end)):
+                known = self.known[present[(match.lastindex or 1) - 1]]
+                if known.part is None or not ordinary(known.part[1]) or titled(text, match.start()):
+                    yield Hit(match.start(), match.end(), known)
+            start = max(start, after)
 
     def may_hit(self, text: str) -> bool:
         return bool(self._present(text))
@@ -111,3 +116,12 @@ class Sweep:
             elif known.needle in folded or known.needle in text:
                 present.append(at)
         return tuple(sorted(present, key=lambda at: -len(self.known[at].needle)))
+
+
+def _between(text: str, taken: list[tuple[int, int]]) -> str:
+    """The text without what is taken."""
+    if not taken:
+        return text
+    starts = (0, *(end for _, end in taken))
+    ends = (*(start for start, _ in taken), len(text))
+    return "\0".join(text[start:end] for start, end in zip(starts, ends, strict=True))

@@ -19,6 +19,9 @@ _MARKS = re.compile(r"[\W_]+")
 EXACT = frozenset({"secret", "credentialed_url"})
 """Categories whose values mean what they say to the letter."""
 
+SAID = frozenset({"salary", "debt"})
+"""Kinds among the values that a word alone may tell: it is no value, and where it is gone the sum still leaves."""
+
 
 def word_of(kind: str, category: str, value: str) -> str:
     """`IBAN_DE`, `PERSON`, `SECRET`: what a model needs to know of a value to go on making sense."""

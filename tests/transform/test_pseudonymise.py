@@ -355,6 +355,45 @@ async def test_a_value_spelled_with_escapes_elsewhere_is_found_all_the_same(tool
     assert inner["q"] == 'a "b"'
 
 
+async def test_a_name_found_in_part_leaves_no_part_behind(tools: Any, secret: bytes) -> None:
+    class Half(type(tools.words())):  # type: ignore[misc]
+        """Finds the full name once, and later its first word alone."""
+
+        async def scan(self, document: Any, seen: Any = None) -> Any:
+            scan = await super().scan(document)
+            text = document["messages"][-1]["content"]
+            path = f"$.messages[{len(document['messages']) - 1}].content"
+            if (at := text.find("Ugo Moretti", 1)) > 0:
+                scan = type(scan)(
+                    (*scan.findings[:1], Finding("half", "person", "person", 0.9, Place(path, at, at + 3)))
+                )
+            return scan
+
+    detector = Half({"Ugo Moretti": ("person", "person")})
+    done = await tools.apply(Pseudonymise(detector, secret), detector, tools.request("Ugo Moretti, again Ugo Moretti"))
+    assert "Moretti" not in leaves(done.request.body)
+    assert await back(tools, done, said(done)) == "Ugo Moretti, again Ugo Moretti"
+
+
+async def test_a_salary_told_by_a_word_alone_stays_and_one_told_by_a_sum_is_replaced(tools: Any, secret: bytes) -> None:
+    words = tools.detector({"salary": ("salary", "financial")})
+    with pytest.raises(EgressDenied):
+        await tools.apply(Pseudonymise(words, secret), words, tools.request("my salary is low"))
+    sums = tools.detector({"earn 52,000": ("salary", "financial")})
+    done = await tools.apply(Pseudonymise(sums, secret), sums, tools.request("I earn 52,000"))
+    assert re.fullmatch(r"I \[SALARY_1_\w{4}\]", said(done))
+
+
+async def test_a_dump_of_hundreds_of_values_leaves_none_behind(
+    tools: Any, scanner: Any, transform: Pseudonymise
+) -> None:
+    rows = [f"{at}, user{at}@firma-{at}.example.net" for at in range(300)]
+    done = await tools.apply(transform, scanner, tools.request("\n".join(rows)))
+    assert not re.search(r"user\d+@", leaves(done.request.body))
+    assert len({match.group() for match in TOKEN.finditer(said(done))}) == 300
+    assert await back(tools, done, said(done), (11,)) == "\n".join(rows)
+
+
 async def test_a_split_value_stays(tools: Any, scanner: Any, transform: Pseudonymise) -> None:
     messages = [{"role": "user", "content": f"my IBAN is {IBAN[:14]}"}, {"role": "user", "content": IBAN[14:].strip()}]
     with pytest.raises(EgressDenied):
