@@ -28,6 +28,7 @@ from bench.detect_quality import (
     checked,
     false_alarms,
     missed,
+    positive_test,
     requests,
     spans,
     spans_by_kind,
@@ -88,12 +89,13 @@ def measure(options: argparse.Namespace, cache: Path) -> dict[str, Any]:
                 [row for rows, _ in said.values() for row in rows], [one for _, each in said.values() for one in each]
             ),
             "checked": checked(said),
+            "positive_test": positive_test({name: said[name] for name in said if name not in LONG_FORMS}),
             "by_kind": spans_by_kind(said, OWN),
             "missed": missed(said, tuple(said)),
             "evasion": step("evasions", lambda: matrix(chosen, ours.look_all)),
             "leakage": step("leakage", lambda: leak(ours, own, sets)),
             "speed": step("speed", lambda: by_length(ours.cpu_ms, 8 if options.quick else 1)),
-            "nasty": step("slow texts", lambda: nasty(ours.cpu_ms, growth=True)),
+            "nasty": step("slow texts", lambda: nasty(ours.cpu_ms, 1 if options.quick else 3, growth=True)),
             "start": step("start", start),
         },
     }

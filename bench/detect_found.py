@@ -23,6 +23,8 @@ class Found:
     unreadable: bool = False
     names_only: bool = False
     """All that was found is names, dates and addresses."""
+    generic: bool | None = None
+    """The positive test for PUBLIC says yes; None for detectors that have none."""
 
 
 @dataclass(slots=True)

@@ -53,6 +53,7 @@ class Ours:
             kinds=tuple(sorted({finding.kind for finding in findings} | {u.reason for u in assessment.unreadable})),
             unreadable=bool(assessment.unreadable),
             names_only=bool(findings) and all(finding.category in _WEAK for finding in findings),
+            generic=assessment.generic and not findings and not assessment.unreadable,
         )
 
     def look_all(self, rows: Sequence[Row]) -> list[Found]:

@@ -77,7 +77,7 @@ def _measure(
     costs = peers.found[detector.name]
     costs["start"] = child.start
     costs["speed"] = by_length(lambda text: float(child.ask(text, 60)["ms"]), 20 if quick else 4)
-    costs["nasty"] = {} if quick else nasty(lambda text: float(child.ask(text, LONG)["ms"]), growth=False)
+    costs["nasty"] = {} if quick else nasty(lambda text: float(child.ask(text, LONG)["ms"]))
 
 
 def _found(answer: Mapping[str, Any], without: frozenset[str]) -> Found:

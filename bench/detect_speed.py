@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from bench.detect_nasty import texts
+from bench.detect_nasty import SIZE, texts
 from bench.detect_texts import SIZES, made
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -34,15 +34,15 @@ def by_length(cost: Cost, times: int = 1) -> dict[str, dict[str, float]]:
     return found
 
 
-def nasty(cost: Cost, *, growth: bool) -> dict[str, dict[str, float]]:
-    """The best of three, and how much a text four times as long costs more: 4 is linear."""
-    short = texts(5_000)
+def nasty(cost: Cost, times: int = 1, *, growth: bool = False) -> dict[str, dict[str, float]]:
+    """The best of so many times, and how much a text four times as long costs more: 4 is linear."""
+    short = texts(SIZE // 4)
     found = {}
     for name, text in texts().items():
-        whole = min(cost(text) for _ in range(3 if growth else 1))
+        whole = min(cost(text) for _ in range(times))
         found[name] = {"ms": whole}
         if growth:
-            found[name]["growth"] = whole / max(min(cost(short[name]) for _ in range(3)), 1e-3)
+            found[name]["growth"] = whole / max(min(cost(short[name]) for _ in range(times)), 1e-3)
     return found
 
 

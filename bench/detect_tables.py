@@ -53,6 +53,8 @@ def tables(found: Mapping[str, Any]) -> str:
                  _clean(ours["false_alarms"])),
         _caption("Native rows by language and area", "Found, then kept of those that should be kept.",
                  _matrix(ours["native"])),
+        _caption("The positive test for PUBLIC", "Private requests that it lets pass (less is better), clean ones that "
+                 "it recognises (the others stay `internal`).", _positive(ours["positive_test"])),
         _caption("Values", "Share of marked values found (half of their characters or more), and hidden (every letter "
                  "and digit). Native rows and templates.", _kinds(ours["by_kind"], ours["checked"])),
         _caption("Disguises", "Values with a structure (numbers, addresses of mail) written in another way.",
@@ -121,6 +123,16 @@ def _matrix(native: Mapping[str, Any]) -> str:
             cells.append(" · ".join(two) if two != [_EMPTY, _EMPTY] else _EMPTY)
         rows.append([area, *cells])
     return lines(["", *LANGUAGES, "all"], rows)
+
+
+def _positive(test: Mapping[str, Any]) -> str:
+    wrong, right = test["private_let_pass"], test["clean_recognised"]
+    rows = [
+        [_NAMES.get(name, name), str(wrong.get(name, {}).get("of", 0)), share(wrong.get(name)),
+         str(right.get(name, {}).get("of", 0)), share(right.get(name))]
+        for name in [*(name for name in _NAMES if name in wrong or name in right), "all"]
+    ]  # fmt: skip
+    return lines(["", "private", "let pass", "clean", "recognised"], rows)
 
 
 def _kinds(counted: Mapping[str, Any], checked: Mapping[str, Any]) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 import anyio
 
 from gateway.api.schema import parse_body
-from gateway.commands.situation import Situation, scanner, situation
+from gateway.commands.situation import Situation, detecting, situation
 from gateway.core.errors import BadRequest, ConfigurationError
 from gateway.core.types import Zone
 
@@ -51,14 +51,15 @@ async def _assess(here: Situation, samples: Any) -> Any:
     remotes = [spec.name for spec in here.specs if spec.zone is Zone.REMOTE]
     if not remotes:
         raise ConfigurationError("no backend outside is configured, so nothing can leave and nothing can be assessed")
-    policy, detector, now = load_policy(here.policy, here.specs), scanner(here), time.time()
-    judge = Judge(policy, detector, LexicalScorer(here.specs[0]), remotes, now)
-    verdicts = [await judge.verdict(sample) for sample in samples.rows]
-    facts = {
-        "at": datetime.fromtimestamp(now, UTC).isoformat(timespec="seconds"),
-        "policy": {"name": policy.name, "digest": policy.digest},
-        "pack": detector.pack,
-    }
+    policy, now = load_policy(here.policy, here.specs), time.time()
+    async with detecting(here, policy) as detector:
+        judge = Judge(policy, detector, LexicalScorer(here.specs[0]), remotes, now)
+        verdicts = [await judge.verdict(sample) for sample in samples.rows]
+        facts = {
+            "at": datetime.fromtimestamp(now, UTC).isoformat(timespec="seconds"),
+            "policy": {"name": policy.name, "digest": policy.digest},
+            "pack": detector.pack,
+        }
     return report(verdicts, facts, repeated=samples.repeated)
 
 
