@@ -6,14 +6,16 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import anyio
 
-from gateway.commands.situation import scanner, situation
+from gateway.commands.situation import Situation, detecting, situation
 from gateway.core.errors import ConfigurationError
+from gateway.core.types import BackendSpec
 
 if TYPE_CHECKING:
+    from gateway.detect.stack import Worded
     from gateway.policy.check import Report
 
 
@@ -21,23 +23,31 @@ def run(args: argparse.Namespace) -> int:
     from gateway.policy.cases import CATALOGUE
     from gateway.policy.check import check_policy
     from gateway.wiring import find_policy
-    from gateway.wiring.policies import vocabulary
 
     args.policy = None
     here = situation(args)
     # Cases name the backends of the test catalogue unless a configuration is named that says which ones there are.
     specs = here.specs if args.config else CATALOGUE
     file = args.file if args.file.is_file() else find_policy(args.file, Path.cwd())
-    detector = scanner(here)
-    report = check_policy(file, specs, vocabulary(detector))
-    if report.errors:
-        raise ConfigurationError(_sentence(file, report.errors))
-    _tell(report)
-    cases = args.cases or file.with_suffix(".cases.yaml")
-    failed = anyio.run(_run_cases, file, cases, detector, specs) if _wanted(args, cases) else 0
-    ok = report.ok and not failed
+    if wrong := check_policy(file, specs).errors:
+        raise ConfigurationError(_sentence(file, wrong))
+    ok = anyio.run(_check, args, here, file, specs)
     print(f"{file}: {'ok' if ok else 'not ok'}")
     return 0 if ok else 1
+
+
+async def _check(args: argparse.Namespace, here: Situation, file: Path, specs: Sequence[BackendSpec]) -> bool:
+    """Against all that looks at a request in a gateway, the policy's own words included."""
+    from gateway.policy.check import check_policy
+    from gateway.policy.load import load_policy
+    from gateway.wiring.policies import vocabulary
+
+    async with detecting(here, load_policy(file, specs)) as detector:
+        report = check_policy(file, specs, vocabulary(detector))
+        _tell(report)
+        cases = args.cases or file.with_suffix(".cases.yaml")
+        failed = await _run_cases(file, cases, detector, specs) if _wanted(args, cases) else 0
+    return report.ok and not failed
 
 
 def _tell(report: Report) -> None:
@@ -59,7 +69,7 @@ def _wanted(args: argparse.Namespace, cases: Path) -> bool:
     return False
 
 
-async def _run_cases(policy: Path, cases: Path, detector: Any, specs: Sequence[Any]) -> int:
+async def _run_cases(policy: Path, cases: Path, detector: Worded, specs: Sequence[BackendSpec]) -> int:
     from gateway.policy.cases import run_cases
     from gateway.score.scorer import LexicalScorer
 

@@ -12,7 +12,7 @@ import anyio
 
 from gateway.api.models import unknown_model
 from gateway.api.schema import parse_body
-from gateway.commands.situation import Situation, read_text, scanner, situation
+from gateway.commands.situation import Situation, detecting, read_text, situation
 from gateway.core.naming import LOCAL, meant
 from gateway.core.types import Json, Principal, Request
 
@@ -68,7 +68,8 @@ async def _explain(here: Situation, request: Request) -> dict[str, Json]:
     from gateway.score.scorer import LexicalScorer
 
     policy = load_policy(here.policy, here.specs)
-    assessment = await assess(scanner(here), LexicalScorer(here.specs[0]), request, {})
+    async with detecting(here, policy) as detector:
+        assessment = await assess(detector, LexicalScorer(here.specs[0]), request, {})
     findings: list[Any] = [
         {
             "kind": finding.kind,
@@ -101,6 +102,8 @@ def _told(explained: dict[str, Any]) -> list[str]:
         # Permits and forbids follow, each in one line that says more than its reason does.
         *(f"  {reason}" for reason in explained["reasons"] if not reason.startswith(("permit ", "forbid "))),
     ]
+    if explained["transform"]:
+        lines.append(f"  goes out with {explained['transform']}: values are replaced before it leaves")
     if explained["refusal"]:
         lines.append(f"  refused ({explained['refusal']}): {explained['refusal_detail']}")
     lines.append(f"policy {explained['policy']['name']}")
@@ -113,6 +116,9 @@ def _told(explained: dict[str, Any]) -> list[str]:
 def _permit(rule: dict[str, Any]) -> str:
     lacks = [_lack(condition) for condition in rule["conditions"] if condition["holds"] is not True]
     said = "holds" if rule["matched"] else "; ".join(lacks)
+    if "with" in rule and rule["demands"]:
+        # That counts for its backends whether or not it holds for what was found.
+        said += f"; demands {rule['with']} of what goes there"
     return f"  permit {rule['name']} to {rule['zone']}: {said}"
 
 

@@ -17,7 +17,7 @@ from gateway.core.types import BackendSpec
 from gateway.settings import Settings, load_settings
 
 if TYPE_CHECKING:
-    from gateway.core.ports import Detector
+    from gateway.detect.stack import Worded
     from gateway.policy.evaluate import CompiledPolicy
 
 
@@ -49,7 +49,7 @@ def scanner(here: Situation) -> Any:
 
 
 @asynccontextmanager
-async def detecting(here: Situation, policy: CompiledPolicy) -> AsyncGenerator[Detector]:
+async def detecting(here: Situation, policy: CompiledPolicy) -> AsyncGenerator[Worded]:
     """All that looks at a request in a gateway: rules, optional tiers, the policy's own words, the text of files.
 
     But not the judge: it is the local model, and no command waits for that to start.

@@ -109,8 +109,8 @@ def _verified(directory: Path) -> str:
 
 
 def _agree(decided: Mapping[str, Any], again: Mapping[str, Any]) -> bool:
-    # Records made before there were adapters do not name one.
-    names = ("level", "zone", "backend", "rule", "refusal", "adapter")
+    # Records made before there were transforms or adapters do not name one.
+    names = ("level", "zone", "backend", "rule", "refusal", "transform", "adapter")
     return all(decided.get(name) == again[name] for name in names)
 
 

@@ -6,7 +6,7 @@ so that the same file checks the rules here and the whole line there.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -15,7 +15,6 @@ from pydantic import ValidationError
 
 from gateway.core.errors import ConfigurationError
 from gateway.core.naming import LOCAL
-from gateway.core.own_rules import OwnRules
 from gateway.core.ports import Detector, Scorer
 from gateway.core.types import (
     Assessment,
@@ -75,15 +74,12 @@ async def run_cases(
     detector: Detector,
     scorer: Scorer,
     backends: Sequence[BackendSpec] = CATALOGUE,
-    with_own: Callable[[Detector, Callable[[], OwnRules]], Detector] | None = None,
 ) -> list[CaseResult]:
     """Raises ConfigurationError when the policy or the case file cannot be read.
 
-    `with_own` puts what the policy itself adds to the detectors over `detector`; without it only built-ins look.
+    What the policy itself adds to the detectors is the caller's to put into `detector`.
     """
     policy = load_policy(policy_path, backends)
-    if with_own is not None:
-        detector = with_own(detector, lambda: policy.own)
     return [await _run(case, policy, policy_path, detector, scorer) for case in read_cases(cases_path).cases]
 
 
