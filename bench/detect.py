@@ -96,7 +96,7 @@ def measure(options: argparse.Namespace, cache: Path) -> dict[str, Any]:
             "leakage": step("leakage", lambda: leak(ours, own, sets)),
             "speed": step("speed", lambda: by_length(ours.cpu_ms, 8 if options.quick else 1)),
             "nasty": step("slow texts", lambda: nasty(ours.cpu_ms, 1 if options.quick else 3, growth=True)),
-            "start": step("start", start),
+            "start": step("start", lambda: start(cache, first=not options.quick)),
         },
     }
     if not options.alone:

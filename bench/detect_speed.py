@@ -46,13 +46,15 @@ def nasty(cost: Cost, times: int = 1, *, growth: bool = False) -> dict[str, dict
     return found
 
 
-def start() -> dict[str, dict[str, float]]:
-    """Of the gateway's detectors in a process of their own: without the compiled pack on disk, and with it."""
-    found = {}
-    with tempfile.TemporaryDirectory() as folder:
-        for name in ("first start", "later starts"):
-            answer = subprocess.run(
-                [sys.executable, "-m", "bench.detect_start", folder], cwd=ROOT, check=True, capture_output=True
-            )
-            found[name] = json.loads(answer.stdout)
+def start(pack: Path, *, first: bool = True) -> dict[str, dict[str, float]]:
+    """Of the gateway's detectors in a process of their own: with the compiled pack in `pack`, and first without one."""
+    with tempfile.TemporaryDirectory() as empty:
+        folders = {"first start": Path(empty)} if first else {}
+        return {name: _started(folder) for name, folder in {**folders, "later starts": pack}.items()}
+
+
+def _started(pack: Path) -> dict[str, float]:
+    command = [sys.executable, "-m", "bench.detect_start", str(pack)]
+    answer = subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    found: dict[str, float] = json.loads(answer.stdout)
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bench.detect import measure
 from bench.detect_evasion import OF_NUMBERS, TRANSFORMS, disguised, matrix, targets
 from bench.detect_found import Found, count_spans, covered
 from bench.detect_leak import leakage
@@ -19,9 +21,12 @@ from bench.detect_nasty import SIZE, texts
 from bench.detect_ours import Ours
 from bench.detect_quality import by_language_and_category, false_alarms, requests
 from bench.detect_rows import HARD_LABELS, Row, Span, native_rows, outside_rows, sample
+from bench.detect_tables import tables
 from bench.detect_texts import made
+from bench.report import placed
 
 ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs" / "privacy.md"
 IBAN = "DE47301598765432109870"
 
 
@@ -30,8 +35,13 @@ def row(text: str, *spans: Span, sensitive: bool | None = True, kept: bool | Non
 
 
 @pytest.fixture(scope="module")
-def ours(tmp_path_factory: pytest.TempPathFactory) -> Ours:
-    return Ours.load(tmp_path_factory.mktemp("pack"))
+def pack(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("pack")
+
+
+@pytest.fixture(scope="module")
+def ours(pack: Path) -> Ours:
+    return Ours.load(pack)
 
 
 # ── rows ────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -219,3 +229,16 @@ def test_another_detector_is_stopped_when_it_takes_too_long_and_goes_on_with_the
     assert late["spans"] == []
     assert failed["failed"] == "ValueError"
     assert last["spans"][0][1] == 3
+
+
+# ── a whole run ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_run_on_the_projects_own_rows_fills_every_table_and_fits_the_page(pack: Path, ours: Ours) -> None:
+    options = argparse.Namespace(data=None, taught=False, rows=15, peer_rows=5, alone=True, only=[], quick=True)
+    found = measure(options, pack)
+    text = tables({**found, "missing": {"Presidio": "it could not be installed"}})
+    assert "Without Presidio: it could not be installed." in text
+    for title in ("Private", "Clean", "Values", "Disguises", "After pseudonymising", "Processor time", "Slow", "Start"):
+        assert f"### {title}" in text
+    assert placed(PAGE.read_text(encoding="utf-8"), text, "detect").count("### Private requests") == 1
