@@ -73,6 +73,8 @@ def group(row: dict[str, Any]) -> str:
     if source.startswith("piianon"):
         skeleton = [word for word in re.findall(r"[^\W\d_]+", row["text"]) if word.islower()]
         return f"{source}:{' '.join(skeleton[:6])}"
+    if source == "pupa":  # some prompts are there twice
+        return f"pupa:{row['text'][:80]}"
     return str(row["id"])
 
 
@@ -89,15 +91,12 @@ def _units(text: str, spans: list[list[Any]], bits: dict[str, int]) -> list[tupl
         words = unit.split()
         capital = all(word[:1].isupper() for word in words)
         known = [bits.get(plain(word.strip(".,'’")), 0) for word in words]
-        if (capital and 1 < len(words) < 5 and known[0] & FIRST and not known[0] & COMMON and "&" not in unit) or (
-            capital and len(words) == 1 and unit.isalpha() and known[0] & (FIRST | LAST) and not known[0] & COMMON
-        ):
-            found.append((start, end, "person"))
-        else:
-            found.append((start, end, IGNORED))
-    for match in _CAPITAL.finditer(text):  # names that the labels forgot
-        if _named(match[0], bits):
-            found.append((match.start(), match.end(), IGNORED))
+        sure = capital and bool(words) and not known[0] & COMMON
+        full = sure and 1 < len(words) < 5 and bool(known[0] & FIRST) and "&" not in unit
+        lone = sure and len(words) == 1 and unit.isalpha() and bool(known[0] & (FIRST | LAST))
+        found.append((start, end, "person" if full or lone else IGNORED))
+    # Names that the labels forgot.
+    found += [(match.start(), match.end(), IGNORED) for match in _CAPITAL.finditer(text) if _named(match[0], bits)]
     return found
 
 

@@ -235,16 +235,10 @@ class Inventor:
 
     def _company(self) -> str:
         pick = self._random
-        brand = pick.choice(self._lists.words["brand"])
+        if pick.random() < 0.55:
+            return pick.choice(self._lists.words["brand"])
         last = pick.choice(self._lists.names[self._language].last)
-        made = {
-            "it": f"{pick.choice(('Studio Legale {}', '{} S.r.l.', '{} & Figli S.p.A.', 'Ospedale San {}', 'Officine {}', 'Banca {}'))}",
-            "es": f"{pick.choice(('{} y Asociados', '{} S.A.', 'Talleres {} S.L.', 'Hospital {}', 'Clínica {}', 'Colegio San {}'))}",
-            "de": f"{pick.choice(('{} GmbH', 'Kanzlei {} & Partner', '{} AG', 'Klinikum {}', 'Autohaus {}', '{} KG'))}",
-            "fr": f"{pick.choice(('{} SARL', 'Cabinet {} & Associés', '{} SA', 'Hôpital {}', 'Garage {}', 'Lycée {}'))}",
-            "en": f"{pick.choice(('{} Ltd', '{} & Sons', '{} Inc.', '{} Hospital', '{} LLC', 'St. {} School'))}",
-        }[self._language].format(pick.choice((last, last, self._city())))
-        return brand if pick.random() < 0.55 else made
+        return pick.choice(self._forms["company"]).format(pick.choice((last, last, self._city())))
 
     def _email(self) -> str:
         return (
@@ -272,95 +266,26 @@ class Inventor:
             )
         )
 
+    @property
+    def _forms(self) -> dict[str, list[str]]:
+        return self._lists.forms[self._language]
+
     def _street(self) -> str:
         """Without a number, so nobody's address."""
-        pick, street = self._random, self._random.choice(self._lists.words["street_" + self._language])
-        if pick.random() < 0.2:  # named after somebody
-            street = {"de": self._native_last()}.get(self._language, f"{self.first()} {self._native_last()}")
-        if self._language == "it":
-            return pick.choice(
-                (
-                    "via {}",
-                    "Via {}",
-                    "Via {}",
-                    "viale {}",
-                    "Viale {}",
-                    "Corso {}",
-                    "Piazza {}",
-                    "V.le {}",
-                    "Largo {}",
-                    "P.za {}",
-                )
-            ).format(street)
-        if self._language == "es":
-            return pick.choice(
-                ("calle {}", "Calle {}", "C/ {}", "C/{}", "Avda. {}", "Avenida {}", "Plaza {}", "Paseo {}", "Av. {}")
-            ).format(street)
-        if self._language == "de":
-            return street + pick.choice(
-                ("straße", "straße", "str.", "weg", "platz", "allee", "gasse", "-Straße", "strasse")
-            )
-        if self._language == "fr":
-            return pick.choice(
-                (
-                    "rue {}",
-                    "rue {}",
-                    "Rue {}",
-                    "avenue {}",
-                    "bd {}",
-                    "boulevard {}",
-                    "place {}",
-                    "chemin {}",
-                    "impasse {}",
-                )
-            ).format(street)
-        return f"{street} {pick.choice(('Street', 'St', 'St.', 'Road', 'Rd', 'Avenue', 'Ave', 'Lane', 'Drive', 'Dr', 'Court', 'Close', 'Blvd', 'Way'))}"
+        street = self._random.choice(self._lists.words["street_" + self._language])
+        if self._random.random() < 0.2:  # named after somebody
+            street = self._native_last() if self._language == "de" else f"{self.first()} {self._native_last()}"
+        return self._random.choice(self._forms["street"]).format(street)
 
     def address(self) -> str:
-        pick, language = self._random, self._language
-        number, city = str(pick.choice((pick.randint(1, 60), pick.randint(60, 400)))), self._city()
+        pick = self._random
+        number = str(pick.choice((pick.randint(1, 60), pick.randint(60, 400))))
         if pick.random() < 0.15:
             number += pick.choice(("A", "/B", "bis", "b", "/3", " a"))
-        code = f"{pick.randint(10_000, 98_999)}"
-        if language == "it":
-            street = self._street() + pick.choice((" ", ", ", " n. ", " n° ", ", n. ")) + number
-            tail = pick.choice(
-                ("", "", f", {code} {city}", f" - {code} {city} (MI)", f", {city}", f", {code} {city} (RM)")
-            )
-        elif language == "es":
-            street = self._street() + pick.choice((" ", ", ", " nº ", ", nº ")) + number
-            street += pick.choice(("", "", ", 3º B", ", 2º izq.", " 1ºA", ", piso 4"))
-            tail = pick.choice(("", "", f", {code} {city}", f". {code} {city}", f", {city}", f" {code} {city}"))
-        elif language == "de":
-            street = self._street() + " " + number
-            tail = pick.choice(
-                ("", "", f", {code} {city}", f" in {code} {city}", f"\n{code} {city}", f", D-{code} {city}")
-            )
-        elif language == "fr":
-            street = number + pick.choice((" ", ", ", " ")) + self._street()
-            tail = pick.choice(
-                ("", "", f", {code} {city}", f" {code} {city}", f" à {city}", f", {city}", f"\n{code} {city}")
-            )
-        else:
-            number = str(pick.choice((pick.randint(1, 300), pick.randint(300, 9999))))
-            street = (
-                number
-                + pick.choice((" ", " ", " ", "B "))
-                + self._street()
-                + pick.choice(("", "", ", Apt 4", ", Suite 210", " Apt. 3B"))
-            )
-            tail = pick.choice(
-                (
-                    "",
-                    "",
-                    f", {city}, TX {code}",
-                    f", {city}, {code}",
-                    f", {city}",
-                    f", {city} SW1A 2AA",
-                    f", {city} NW{pick.randint(1, 9)} {pick.randint(1, 9)}XE",
-                )
-            )
-        return street + tail
+        house = pick.choice(self._forms["house"]).format(street=self._street(), number=number)
+        return house + pick.choice(self._forms["tail"]).format(
+            code=f"{pick.randint(10_000, 98_999)}", city=self._city()
+        )
 
 
 def _unaccented(text: str) -> str:

@@ -29,6 +29,17 @@ _HOME = {
 _ABROAD = ("pt_PT", "pt_BR", "nl_NL", "pl_PL", "ro_RO", "tr_TR", "sv_SE", "cs_CZ", "hr_HR", "no_NO", "id_ID", "da_DK")
 
 
+_EVERYDAY = 5000
+"""Words more frequent than this are common words, though somebody may be called so."""
+_GIVEN = frozenset(
+    """
+    mike billy emily jack rob christian sebastian camilla marco leo ron lana tina vera mila hans lila lily jean marie
+    claire leon roman iris penny ali duncan simon madison berlin paris valentin
+    """.split()  # noqa: SIM905
+)
+"""First of all names."""
+
+
 @dataclass(frozen=True, slots=True)
 class Names:
     first: tuple[str, ...]
@@ -43,6 +54,8 @@ class Lists:
     countries: dict[str, list[str]] = field(default_factory=dict)
     months: dict[str, list[str]] = field(default_factory=dict)
     words: dict[str, list[str]] = field(default_factory=dict)
+    forms: dict[str, dict[str, list[str]]] = field(default_factory=dict)
+    """By language: how companies, streets, houses and the rest of an address are written."""
     famous: list[list[str]] = field(default_factory=list)
     bits: dict[str, int] = field(default_factory=dict)
     """plain word → what is known of it."""
@@ -58,6 +71,7 @@ def load() -> Lists:
     folder = resources.files(__package__ or "gateway.detect.tagger").joinpath("templates")
     said = tomllib.loads(folder.joinpath("words.toml").read_text("utf-8"))
     lists.words = {name: [one.strip() for one in text.replace("\n", " ").split(",")] for name, text in said.items()}
+    lists.forms = tomllib.loads(folder.joinpath("forms.toml").read_text("utf-8"))
     lists.famous = [
         [one.strip() for one in line.split(",")]
         for line in folder.joinpath("famous.txt").read_text("utf-8").splitlines()
@@ -156,7 +170,8 @@ def _common(lists: Lists) -> None:
         ranked = sorted(counts, key=lambda word: -counts[word])[: 50_000 if language == "de" else 16_000]
         for rank, word in enumerate(ranked):
             low = plain(word)
-            if lists.bits.get(low, 0) & (FIRST | LAST | PLACE) and used[low] < 2:
+            named = lists.bits.get(low, 0) & (FIRST | LAST | PLACE)
+            if named and used[low] < 2 and (rank >= _EVERYDAY or low in _GIVEN):
                 continue
             lists.bits[low] = lists.bits.get(low, 0) | COMMON | (PLAIN if rank < 1200 else 0)
 

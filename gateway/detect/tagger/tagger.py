@@ -6,7 +6,7 @@ like a name or a street are computed. The likeliest lawful sequence of labels is
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +15,7 @@ from gateway.detect.tagger import weights as stored
 from gateway.detect.tagger.lexicon import Lexicon
 from gateway.detect.tagger.path import spans
 from gateway.detect.tagger.weights import LABELS, REACH, Floats, Weights
-from gateway.detect.tagger.words import COMMON, FIRST, LAST, TOKEN, canonical, key, plain
+from gateway.detect.tagger.words import COMMON, FIRST, LAST, PARTICLES, PLAIN, TOKEN, canonical, key, plain
 
 Span = tuple[int, int, str, float]
 
@@ -58,38 +58,52 @@ class Tagger:
             return []
         words = [canonical(token[0]) for token in tokens]
         alone: dict[int, float] = {}
-        found = [span for low in range(0, len(words), _BLOCK) for span in self._block(words, low, alone)]
+        kept: list[Span] = []
+        low = 0
+        for high in _ends(words):
+            kept += self._block(words, low, high, alone)
+            low = high
         bounds = [token.span() for token in tokens]
-        kept = list(self._judged(words, found))
         kept += self._mentions(words, kept, alone)
         return sorted(_cut(text, bounds, *span) for span in kept)
 
-    def _block(self, words: list[str], low: int, alone: dict[int, float]) -> Iterator[Span]:
-        """Runs of labels in the tokens from `low`, as token numbers. `alone` collects how likely a name each is."""
-        start, high = max(0, low - REACH), min(len(words), low + _BLOCK)
+    def _block(self, words: list[str], low: int, high: int, alone: dict[int, float]) -> Iterator[Span]:
+        """Names and addresses between two tokens, as token numbers. `alone` collects how likely a name each is."""
+        start = max(0, low - REACH)
         page, places = self.lexicon.read(words[start : high + REACH])
-        look = page.look[places]
-        look[0] = look[-1] = False
-        look[: 1 + low - start] = False
-        look[1 + high - start :] = False
-        chosen = _widened(look, 1 + low - start, 1 + high - start)
+        chosen = _widened(page.look[places], 1 + low - start, 1 + high - start)
         if not chosen.size:
             return
         chances = self._chances(page.meanings, places, chosen)
         leaning = chances * self._weights.lean
-        bits = page.bits[places]
         for begin, end in _runs(chosen, chances[:, 0]):
             first = int(chosen[begin]) - 1 + start
             rows = chances[begin:end]
+            bits: list[int] = page.bits[places[chosen[begin:end]]].tolist()
             for offset, chance in enumerate((rows[:, 1] + rows[:, 2]).tolist()):
                 if chance >= _AGAIN:
                     alone[first + offset] = chance
             for left, right, kind in spans(leaning[begin:end]):
-                column = 1 if kind == "person" else 3
-                sure = float(rows[left:right, column : column + 2].sum(axis=1).mean())
-                doubtful = right - left == 1 and self._doubtful(words[first + left], bits[int(chosen[begin + left])])
-                if sure >= self._least(kind, doubtful):
-                    yield first + left, first + right, kind, sure
+                yield from self._judged(words, rows, bits, (first + left, first + right, kind), left)
+
+    def _judged(
+        self, words: list[str], rows: Floats, bits: list[int], span: tuple[int, int, str], offset: int
+    ) -> Iterator[Span]:
+        """The span if it is sure enough. A name everybody knows counts for less, a doubtful word alone needs more."""
+        first, last, kind = span
+        column, least = 3, self._weights.address
+        begin = first - offset
+        if kind == "person":
+            first, last = _trimmed(words, bits[offset : offset + last - first], first, last)
+            column, least = 1, self._weights.person
+            word, listed = words[first], bits[first - begin]
+            if last - first == 1 and (word[0].islower() or not listed & (FIRST | LAST)):
+                least = self._weights.lone
+        sure = float(rows[first - begin : last - begin, column : column + 2].sum(axis=1).mean())
+        if kind == "person" and key(_said(words[first:last])) in self._weights.famous:
+            sure *= _FAMOUS
+        if sure >= least and any(len(word) > 1 and word[0].isalpha() for word in words[first:last]):
+            yield first, last, kind, min(sure, 1.0)
 
     def _chances(self, meanings: Floats, places: npt.NDArray[np.intp], chosen: npt.NDArray[np.intp]) -> Floats:
         """A row of label probabilities per chosen token."""
@@ -106,27 +120,6 @@ class Tagger:
         np.exp(scores, out=scores)
         scores /= scores.sum(axis=1, keepdims=True)
         return scores
-
-    def _least(self, kind: str, doubtful: bool) -> float:
-        if kind != "person":
-            return self._weights.address
-        return self._weights.lone if doubtful else self._weights.person
-
-    @staticmethod
-    def _doubtful(word: str, listed: int) -> bool:
-        """A word alone that no list has as a name, or that has no capital."""
-        return word[0].islower() or not listed & (FIRST | LAST)
-
-    def _judged(self, words: list[str], found: Iterable[Span]) -> Iterator[Span]:
-        """Without signs and single letters; names known to everybody count for less."""
-        for first, last, kind, sure in found:
-            if not any(len(word) > 1 and word[0].isalpha() for word in words[first:last]):
-                continue
-            least = self._least(kind, doubtful=False)
-            if kind == "person" and key(_said(words[first:last])) in self._weights.famous:
-                sure *= _FAMOUS
-            if sure >= least:
-                yield first, last, kind, min(sure, 1.0)
 
     def _mentions(self, words: list[str], kept: list[Span], alone: dict[int, float]) -> list[Span]:
         """Parts of a full name that stand alone elsewhere and look a little like a name there too."""
@@ -145,11 +138,40 @@ class Tagger:
         return [(place, place + 1, "person", max(self._weights.person, alone[place])) for place in again]
 
 
+def _ends(words: list[str]) -> Iterator[int]:
+    """Where blocks end: at most _BLOCK tokens on, between two words in lower case if such are near."""
+    end = 0
+    while end < len(words):
+        start, end = end, min(end + _BLOCK, len(words))
+        if end < len(words):
+            near = range(end, max(start, end - 100), -1)
+            end = next((at for at in near if words[at].islower() and words[at - 1].islower()), end)
+        yield end
+
+
+def _trimmed(words: list[str], bits: list[int], first: int, last: int) -> tuple[int, int]:
+    """A name without small words that lead on from it ("y", "and") or up to it ("Tomorrow Rossi ...")."""
+    size = last - first
+    left, right = 0, size
+    while right > 1 and words[first + right - 1][0].islower() and _small(bits[right - 1]):
+        right -= 1
+    if right > 1 and words[first][0].isupper() and _small(bits[0]) and plain(words[first]) not in PARTICLES:
+        left = 1
+    return first + left, first + right
+
+
+def _small(listed: int) -> bool:
+    return bool(listed & PLAIN) and not listed & (FIRST | LAST)
+
+
 def _widened(look: npt.NDArray[np.bool_], low: int, high: int) -> npt.NDArray[np.intp]:
-    wide = look.copy()
+    """The promising tokens between two places, and their neighbours there."""
+    near = look.copy()
+    near[[0, -1]] = False
+    wide = near.copy()
     for step in range(1, _NEAR + 1):
-        wide[step:] |= look[:-step]
-        wide[:-step] |= look[step:]
+        wide[step:] |= near[:-step]
+        wide[:-step] |= near[step:]
     wide[:low] = False
     wide[high:] = False
     return np.flatnonzero(wide)

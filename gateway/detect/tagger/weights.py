@@ -63,9 +63,11 @@ def parse(raw: bytes, card: dict[str, Any]) -> Weights:
     try:
         with np.load(io.BytesIO(raw), allow_pickle=False) as arrays:
             weights = _unpack(digest, arrays, card["threshold"])
-        _check(weights)
-    except (KeyError, TypeError, EOFError, zipfile.BadZipFile, OSError) as error:
-        raise ValueError(f"the name tagger's {WEIGHTS} lacks a part: {type(error).__name__}") from error
+    except (KeyError, TypeError, ValueError, EOFError, zipfile.BadZipFile, OSError) as error:
+        raise ValueError(
+            f"the name tagger's {WEIGHTS} lacks a part or holds another: {type(error).__name__}"
+        ) from error
+    _check(weights)
     return weights
 
 

@@ -33,6 +33,13 @@ TRIGGERS = frozenset(
     """.split()  # noqa: SIM905  a line of words reads better than a column of strings
 )
 """Lower-case words after which a name may stand in any case."""
+PARTICLES = frozenset(
+    """
+    de di da del della dello dalla dal degli dei la lo le li los las el al du des van von den der ten ter zu zur san
+    santa santo saint st mac mc ben bin abu
+    """.split()  # noqa: SIM905
+)
+"""Small words that a name may begin with."""
 STREETS = frozenset(
     """
     via viale piazza corso largo vicolo strada piazzale calle avenida avda paseo plaza camino carretera ronda
