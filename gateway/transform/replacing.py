@@ -111,8 +111,6 @@ class Replacing:
                     start, end = min(start, first), max(end, last)
             if start < 0 or start >= end:
                 raise LostError
-            if any(first <= start and end <= last for first, last in own):
-                continue  # what was found is a placeholder: the next scan will say so again
             if merged and start < merged[-1][1]:
                 left, right, widest = merged[-1]
                 widest = finding if end - start > widest.place.end - widest.place.start else widest
@@ -126,11 +124,13 @@ class Replacing:
         if word_of(finding.kind, category, "") == PERSON and view == "raw" and not quoted:
             first, last = without_title(text[start:end])
             start, end = start + first, start + last
-        value = self._own.sub(self._expanded, text[start:end])
+        said = unescaped(text[start:end]) if json_text else text[start:end]
+        value = self._own.sub(self._expanded, said)
+        own = self._own.fullmatch(said) if self._rounds else None
+        if own is not None:  # a rule takes the placeholder's own word for a value: one that says less
+            return Span(start, end, self.placeholders.name("VALUE", f"!{own[1]}", value), quoted)
         if finding.kind in SAID and not any(map(str.isdigit, value)):
             raise EgressDenied(f"what is said about {finding.kind} is no value to be replaced, so the request stays")
-        if json_text:
-            value = unescaped(value)
         spelling = normal(value, category, view)
         word = word_of(finding.kind, category, value)
         if word == PERSON and plain(value, view):

@@ -12,8 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gateway.core.errors import EgressDenied
-from gateway.core.types import Assessment, Chunk, Finding, Place, Principal, Unreadable
+from gateway.core.types import VALUES, Assessment, Chunk, Finding, Place, Principal, Unreadable
 from gateway.transform import Pseudonymise
+from gateway.transform.words import word_of
 
 pytestmark = pytest.mark.anyio
 
@@ -21,6 +22,9 @@ IBAN, PHONE, EMAIL = "DE89 3704 0044 0532 0130 00", "+39 346 507 5291", "anna.ve
 CARD, CODE = "5515 4321 4558 3581", "ZPCLRB98P07H501C"
 KEY = "ghp_FBNOfQ5xj7t2ydf0K5uY8iH1wOLaQan8ePsq"
 PLANTED = (IBAN, PHONE, EMAIL, CARD, CODE, KEY)
+NATIONS = ("it_", "es_", "de_", "fr_", "uk_", "us_", "at_", "be_", "ch_", "eu_", "nl_", "pl_", "pt_")
+KINDS = ["iban", "phone", "email", "payment_card", "passport", "medical_record", "postal_address", "date", "ip_address"]
+WORDS_OF_OURS = ("PERSON", "FIRST_NAME", "LAST_NAME", "FULL_NAME", "TEXT", "VALUE", "NUMBER", "URL")
 TOKEN = re.compile(r"\[((?:[A-Z]+_)+\d+)_([a-z0-9]{4})\]")
 
 
@@ -392,6 +396,45 @@ async def test_a_dump_of_hundreds_of_values_leaves_none_behind(
     assert not re.search(r"user\d+@", leaves(done.request.body))
     assert len({match.group() for match in TOKEN.finditer(said(done))}) == 300
     assert await back(tools, done, said(done), (11,)) == "\n".join(rows)
+
+
+async def test_a_placeholder_that_a_rule_takes_for_a_value_gives_way_to_a_plainer_one(
+    tools: Any, secret: bytes
+) -> None:
+    detector = tools.detector({"4711": ("parcel", "identifier"), "PARCEL": ("parcel", "identifier")})
+
+    class Wordy:
+        pack = "wordy"
+
+        async def scan(self, document: Any, seen: Any = None) -> Any:
+            scan = await detector.scan(document)
+            text = document["messages"][-1]["content"]
+            if (at := text.find("PARCEL_")) >= 0:
+                place = Place(f"$.messages[{len(document['messages']) - 1}].content", at, at + 8)
+                scan = type(scan)((*scan.findings, Finding("wordy", "parcel", "identifier", 1.0, place)))
+            return scan
+
+    done = await tools.apply(Pseudonymise(Wordy(), secret), Wordy(), tools.request("parcel 4711"))
+    assert re.fullmatch(r"parcel \[VALUE_1_\w{4}\]", said(done))
+    assert await back(tools, done, said(done)) == "parcel 4711"
+
+
+@pytest.mark.parametrize(
+    "before", ["is ", "password: ", "my IBAN is ", "Dear Mr ", "tel. ", "API_KEY=", "born on ", "at ", "customer "]
+)
+async def test_no_rule_takes_a_placeholder_for_a_value(scanner: Any, before: str) -> None:
+    kinds = [kind for kind in scanner.kinds if kind[:3] in NATIONS] + KINDS
+    words = {word_of(kind, "identifier", "DE89") for kind in kinds} | {
+        word_of("password", "secret", ""),
+        *WORDS_OF_OURS,
+    }
+    told = {}
+    for word in sorted(words):
+        text = f"{before}[{word}_1_k7f2], [REMOVED_{word}_1]."
+        scan = await scanner.scan({"messages": [{"role": "user", "content": text}]})
+        if found := [each.kind for each in scan.findings if each.category in VALUES]:
+            told[word] = found
+    assert not told
 
 
 async def test_a_split_value_stays(tools: Any, scanner: Any, transform: Pseudonymise) -> None:
