@@ -22,12 +22,15 @@ from gateway.policy.levels import DEFAULT_CATEGORIES
 from gateway.policy.schema import (
     Adapter,
     AdapterWhen,
+    Allow,
     Case,
     Category,
     ForbidWhen,
     Level,
+    Own,
     PermitWhen,
     PolicyFile,
+    Public,
     RaiseWhen,
     Want,
     json_schema,
@@ -76,8 +79,9 @@ BLOCKS = re.findall(r"^```yaml\n(.*?)^```", README, flags=re.DOTALL | re.MULTILI
 @pytest.mark.anyio
 async def test_the_policy_and_the_case_that_the_guide_shows_work(tmp_path: Path, detector: Any, scorer: Any) -> None:
     policy, cases = tmp_path / "research.yaml", tmp_path / "research.cases.yaml"
-    shown, adapters, case = BLOCKS
-    policy.write_text(shown + adapters, encoding="utf-8")
+    shown, own, adapters, case = BLOCKS
+    # Both show `allow`, and a file has one.
+    policy.write_text(shown.replace("allow: {reserved: [email]}", "") + own + adapters, encoding="utf-8")
     cases.write_text(case, encoding="utf-8")
     backends = (replace(CATALOGUE[0], adapters=("legal", "letters")), *CATALOGUE[1:])
     assert check_policy(policy, backends, vocabulary(Scanner.load(use_hyperscan=False))) == Report()
@@ -86,7 +90,9 @@ async def test_the_policy_and_the_case_that_the_guide_shows_work(tmp_path: Path,
 
 
 @pytest.mark.parametrize(
-    "model", [PermitWhen, ForbidWhen, RaiseWhen, Adapter, AdapterWhen, Want, Case, PolicyFile], ids=lambda m: m.__name__
+    "model",
+    [PermitWhen, ForbidWhen, RaiseWhen, Adapter, AdapterWhen, Own, Allow, Public, Want, Case, PolicyFile],
+    ids=lambda m: m.__name__,
 )
 def test_the_guide_mentions_every_field(model: type[BaseModel]) -> None:
     words = set(re.findall(r"[a-z_]+", README))
