@@ -85,7 +85,7 @@ async def open_gateway(
             log=log,
         )
         stack.push_async_callback(taints.aclose)
-        metrics = build_metrics(specs, policies.current(), found.kinds, audit, local)
+        metrics = build_metrics(specs, policies.current(), found.kinds, audit, taints, local)
         warming = Warming(remotes.litellm, log)
         pipeline = Pipeline(
             Parts(

@@ -21,7 +21,7 @@ from gateway.policy.evaluate import CompiledPolicy
 from gateway.policy.load import load_policy
 from gateway.policy.source import FilePolicySource
 from gateway.telemetry import Metrics
-from gateway.wiring.measures import rules
+from gateway.wiring.measures import own_kinds, rules
 
 
 def vocabulary(detector: Worded) -> Vocabulary:
@@ -89,7 +89,7 @@ class PolicyChanges:
         self._metrics.policy_reloaded(accepted=error is None)
         facts: dict[str, Json] = {"policy": policy.name, "policy_digest": digest, "accepted": error is None}
         if error is None:
-            self._metrics.know(rules=rules(policy))
+            self._metrics.know(rules=rules(policy), kinds=own_kinds(policy))
             self._log.info("policy_loaded", policy=policy.name, digest=digest)
             warn(self._log, policy)
         else:
