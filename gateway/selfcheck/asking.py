@@ -9,13 +9,13 @@ from typing import Any
 
 import httpx
 
-from gateway.audit.lookup import find
 from gateway.core.types import Json
 from gateway.policy.replay import replay
 from gateway.selfcheck.hiding import Body, Place
 from gateway.selfcheck.outside import Outside, Received
 from gateway.selfcheck.plants import HARD, Plant, compact
 from gateway.selfcheck.reading import strings
+from gateway.selfcheck.recorded import Recorded
 from gateway.selfcheck.result import Cell, State
 from gateway.selfcheck.staging import Who
 from gateway.wiring import Gateway
@@ -47,6 +47,7 @@ class Asker:
         self.who, self.model = who, model
         self._client = client
         self._gateway = gateway
+        self._recorded = Recorded(gateway.places.audit)
         self._outside = here
         self._names = names
         """The backends' names, by their number outside."""
@@ -107,10 +108,10 @@ class Asker:
 
         Decided again from the recorded facts, with the findings that a detector should have made of the value added.
         """
-        trail = find(self._gateway.places.audit, said.headers.get("x-request-id", ""))
-        if trail is None or trail.decided is None:
+        recorded = self._recorded.facts(said.headers.get("x-request-id", ""))
+        if recorded is None:
             return False
-        facts = dict(trail.decided["facts"], tenant=self.who.principal.tenant)
+        facts = {**recorded, "tenant": self.who.principal.tenant}
         known = {(finding["kind"], finding["category"]) for finding in facts["findings"]}
         facts["findings"] = facts["findings"] + [_finding(*each) for each in means if each not in known]
         way = replay(self._gateway.policies.current(), facts).allows(self._names[received.number])

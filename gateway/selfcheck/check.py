@@ -24,14 +24,21 @@ from gateway.settings import Settings
 from gateway.wiring import Gateway, open_gateway
 
 
-async def selfcheck(settings: Settings, folder: Path, *, with_model: bool = False, seed: int | None = None) -> Result:
+async def selfcheck(
+    settings: Settings,
+    folder: Path,
+    *,
+    with_model: bool = False,
+    seed: int | None = None,
+    more: Sequence[Plant] = (),
+) -> Result:
     """Raises ConfigurationError where the gateway could not be opened. `settings.policy.path` names the policy.
 
-    The same `seed` makes the same values; without it they are new ones.
+    The same `seed` makes the same values; without it they are new ones. `more` is planted beside them.
     """
     began = time.perf_counter()
     seed = secrets.randbelow(1_000_000) if seed is None else seed
-    planted = plants(Random(seed))  # noqa: S311 - made-up values, to be made again
+    planted = [*plants(Random(seed)), *more]  # noqa: S311 - made-up values, to be made again
     with TemporaryDirectory(prefix="slm-gateway-selfcheck-") as temporary:
         async with outside() as here:
             stage = staged(settings, folder, Path(temporary), here.base_url, with_model=with_model)

@@ -75,11 +75,16 @@ class Outside:
 @asynccontextmanager
 async def outside() -> AsyncGenerator[Outside]:
     listener = await anyio.create_tcp_listener(local_host="127.0.0.1")
-    async with listener, anyio.create_task_group() as tasks:
-        here = Outside(listener.extra(anyio.abc.SocketAttribute.local_port))  # noqa: S610 - not Django's
-        tasks.start_soon(listener.serve, here.serve)
-        yield here
-        tasks.cancel_scope.cancel()
+    here = Outside(listener.extra(anyio.abc.SocketAttribute.local_port))  # noqa: S610 - not Django's
+    try:
+        async with listener, anyio.create_task_group() as tasks:
+            tasks.start_soon(listener.serve, here.serve)
+            yield here
+            tasks.cancel_scope.cancel()
+    except BaseExceptionGroup as group:  # what goes wrong inside is told as what it is
+        if len(group.exceptions) == 1:
+            raise group.exceptions[0] from None
+        raise
 
 
 def _read(head: bytes) -> tuple[int, int]:

@@ -116,7 +116,7 @@ def _with_forms(chance: Random) -> Iterator[Plant]:
                 f"Our deploy script uses GITHUB_TOKEN={key} every night.", _windows(key), Known.FORM)  # fmt: skip
     yield Plant("password", "pass", (("password", "secret"),), "en", "password", secret,
                 f"The password is {secret} by the way.", _windows(secret), Known.FORM, alone=False)  # fmt: skip
-    yield Plant("database URL", "dburl", (("connection_string", "credentialed_url"),), "en", "database_url", url,
+    yield Plant("database URL", "dburl", (("credentialed_url", "credentialed_url"),), "en", "database_url", url,
                 f"It connects to {url} at night.", _windows(other), Known.FORM)  # fmt: skip
 
 

@@ -19,7 +19,10 @@ from tests.support.command import call, run
 from tests.support.serving import Serving, serving
 
 POLICIES = Path(__file__).parents[2] / "policies"
-COMMANDS = ("serve", "init", "keys", "inspect", "score", "explain", "check", "audit", "why", "models")
+COMMANDS = (
+    "serve", "init", "keys", "inspect", "score", "explain", "check", "case", "selfcheck", "assess", "audit", "why",
+    "models",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -35,7 +38,9 @@ def test_the_help_names_every_command(tmp_path: Path) -> None:
     assert "examples:" in out
 
 
-@pytest.mark.parametrize("arguments", [(), ("nope",), ("audit",), ("models",), ("keys", "old", "x"), ("serve", "-x")])
+@pytest.mark.parametrize(
+    "arguments", [(), ("nope",), ("audit",), ("models",), ("case",), ("keys", "old", "x"), ("serve", "-x")]
+)
 def test_a_command_used_wrongly_is_exit_code_2(tmp_path: Path, arguments: tuple[str, ...]) -> None:
     result = call(tmp_path, *arguments)
     assert (result.code, result.out) == (2, "")
