@@ -108,7 +108,7 @@ def test_a_copy_of_a_shipped_policy_has_its_own_name_and_passes_its_own_cases(tm
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("nope",), "known: default, earned, strict"),
+        (("nope",), "known: default, earned, masked, strict"),
         (("default", "my policy.yaml"), "my-policy.yaml"),
         (("default", "mine.txt"), "my-policy.yaml"),
         (("default", "no/such/folder.yaml"), "cannot write"),
