@@ -68,7 +68,7 @@ def measure(options: argparse.Namespace, cache: Path) -> dict[str, Any]:
     step = _Steps()
     said: Said = step("looking", lambda: {name: (rows, ours.look_all(rows)) for name, rows in sets.items()})
     shared = {name: sample(rows, options.peer_rows) for name, rows in sets.items()}
-    picked = {row.id for rows in shared.values() for row in rows}
+    picked = {id(row) for rows in shared.values() for row in rows}
     chosen = targets([row for name in OWN for row in sets.get(name, ())], EVASIONS)
     own = [row for name in OWN for row in sets.get(name, ())]
     found = {
@@ -113,10 +113,11 @@ def leak(ours: Ours, own: list[Row], sets: dict[str, list[Row]]) -> dict[str, An
     return table
 
 
-def _only(said: Said, picked: set[str]) -> Said:
+def _only(said: Said, picked: set[int]) -> Said:
+    """The very rows that the others get: some sets give one id to two rows."""
     chosen = {}
     for name, (rows, found) in said.items():
-        both = [(row, what) for row, what in zip(rows, found, strict=True) if row.id in picked]
+        both = [(row, what) for row, what in zip(rows, found, strict=True) if id(row) in picked]
         chosen[name] = ([row for row, _ in both], [what for _, what in both])
     return chosen
 

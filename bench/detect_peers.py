@@ -58,21 +58,29 @@ def _measure(
     *,
     quick: bool,
 ) -> None:
-    answers = {name: child.ask_all([row.text for row in rows]) for name, rows in sets.items()}
+    given: dict[str, dict[str, Any]] = {}
+
+    def asked(text: str) -> dict[str, Any]:
+        """Each text once: a second reading of the same answers costs nothing."""
+        if text not in given:
+            given[text] = child.ask(text)
+        return given[text]
+
+    answers = {name: [asked(row.text) for row in rows] for name, rows in sets.items()}
     readings = {detector.name: frozenset[str]()}
     if detector.without:
         readings[f"{detector.name}, tuned"] = detector.without
     for name, without in readings.items():
 
         def look(rows: Sequence[Row], without: frozenset[str] = without) -> list[Found]:
-            return [_found(answer, without) for answer in child.ask_all([row.text for row in rows])]
+            return [_found(asked(row.text), without) for row in rows]
 
         said = {key: (rows, [_found(answer, without) for answer in answers[key]]) for key, rows in sets.items()}
         peers.found[name] = {
             "requests": requests(said),
             "spans": spans(said),
             "evasion": matrix(targets, look) if not quick else {},
-            "failed": sum("failed" in answer for given in answers.values() for answer in given),
+            "failed": sum("failed" in answer for each in answers.values() for answer in each),
         }
     costs = peers.found[detector.name]
     costs["start"] = child.start

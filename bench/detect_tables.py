@@ -203,7 +203,8 @@ def _compared(found: Mapping[str, Any]) -> list[str]:
         for side in ("private", "clean"):
             if name not in LONG_FORMS and (key := f"{side} found") in counted:
                 cells = [share(reading["requests"][name][key]) for reading in readings.values()]
-                rows.append([f"{_NAMES[name]}, {side}", str(counted[key]["of"]), *cells])
+                kept = share(counted.get(f"{side} kept"))
+                rows.append([f"{_NAMES[name]}, {side}", str(counted[key]["of"]), cells[0], kept, *cells[1:]])
         if name in ours["spans_sampled"]:
             cells = [share(reading["spans"][name]["found"], interval=False) for reading in readings.values()]
             values.append([_NAMES[name], str(ours["spans_sampled"][name]["found"]["of"]), *cells])
@@ -211,8 +212,9 @@ def _compared(found: Mapping[str, Any]) -> list[str]:
         _caption(
             "Beside other detectors: requests",
             "Anything found, the same rows for all; on private rows more is better, on clean ones less. `tuned` drops "
-            "dates, places, links, organisations and what scores below 0.4.",
-            lines(["", "requests", *readings], rows),
+            "dates, places, links, organisations and what scores below 0.4. Only the gateway tells what it finds from "
+            "what it keeps: a name alone is found and not kept.",
+            lines(["", "requests", "gateway", "gateway: kept", *list(readings)[1:]], rows),
         ),
         _caption("Beside other detectors: values", "Found, the same rows for all.",
                  lines(["", "values", *readings], values)),

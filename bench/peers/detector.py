@@ -10,7 +10,7 @@ import contextlib
 import json
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -75,9 +75,6 @@ class Child:
         self._process.stdin.write(json.dumps({"text": text, "limit_s": limit_s}).encode() + b"\n")
         self._process.stdin.flush()
         return self._read()
-
-    def ask_all(self, texts: Sequence[str]) -> list[dict[str, Any]]:
-        return [self.ask(text) for text in texts]
 
     def _read(self) -> dict[str, Any]:
         assert self._process.stdout is not None
