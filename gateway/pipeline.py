@@ -210,7 +210,12 @@ class Pipeline:
         transform = self._parts.transforms.get(way.transform)
         if transform is None:
             raise EgressDenied(f"rule {way.rule!r} demands transform {way.transform!r}, which this gateway has not")
-        return await transform.apply(asked.request, asked.assessment, asked.seen)
+        try:
+            return await transform.apply(asked.request, asked.assessment, asked.seen)
+        except GatewayError:
+            raise
+        except Exception as error:
+            raise EgressDenied("what would leave could not be changed, so it stays") from error
 
     async def _remote(
         self, way: Allowed, asked: Asked, trace: Trace

@@ -27,7 +27,7 @@ async def assess(
     except Exception:  # noqa: BLE001 - a detector that breaks its promise not to raise must still mean "private"
         scan = Scan(unreadable=(Unreadable("$", "detector_failed"),))
     if taints is not None:
-        scan = _joined(scan, await taints.recall(request))
+        scan = _joined(scan, await _recalled(taints, request))
     scored = time.perf_counter()
     try:
         score = await scorer.score(request)
@@ -36,6 +36,13 @@ async def assess(
     if trace is not None:
         trace.detect_ms, trace.score_ms = (scored - began) * 1000, ms_since(scored)
     return Assessment.of(scan, score)
+
+
+async def _recalled(taints: Taints, request: Request) -> Scan:
+    try:
+        return await taints.recall(request)
+    except Exception:  # noqa: BLE001 - as with the detector: nobody knows what this request brings back
+        return Scan(unreadable=(Unreadable("$", "taint_unavailable"),))
 
 
 def _joined(scan: Scan, remembered: Scan) -> Scan:

@@ -229,6 +229,8 @@ class Detect(_Part):
     deadline_ms: float = Field(default=250, gt=0)
     """CPU milliseconds after which the rest of a request counts as unreadable."""
     cache_dir: Path | None = None
+    other_scripts: Literal["stay", "pass"] = "stay"
+    """Texts in letters that no rule reads (Greek, Cyrillic, Arabic, Chinese …) count as unreadable, or are let pass."""
     presidio: PresidioOptions | None = None
     onnx: OnnxOptions | None = None
     http: HttpOptions | None = None

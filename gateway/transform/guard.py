@@ -23,6 +23,8 @@ HARD = 4000
 
 LevelOf: TypeAlias = Callable[[str, str], Sensitivity]
 
+SCRIPT = "script"
+"""Why a text is unread of which only the words were not looked at."""
 _PATH = "$.messages[0].content"
 _SENTENCE = re.compile(r"(?<=[^\W\d][.!?…])[\"')\]]?\s+(?=[^\W\d]|[#*\->|`])|\n\s*\n|(?<=[.:;,>`])\n(?=[^\s\d])")
 _BREAK = re.compile(r"(?<!\\)[^\w+/=.@\-\\]")
@@ -104,7 +106,10 @@ class Watched:
         """(start, end, kind) in what is held of all that has to go; whether it could be read at all."""
         size = len(self._said)
         document = {"messages": [{"role": "assistant", "content": self._said + self._held}]}
-        scan = await self.detector.scan(document)
+        try:
+            scan = await self.detector.scan(document)
+        except Exception:  # noqa: BLE001 - whatever it is, nobody has read this
+            return [], False
         spans = []
         for found in scan.findings:
             if found.detector == TAINT or self.level_of(found.kind, found.category) < self.at_least:
@@ -118,7 +123,8 @@ class Watched:
             end = self._held.find(_KEY_END, key.end())
             line = self._held.find("\n", end) if end >= 0 else -1
             spans.append((key.start(), line if line >= 0 else len(self._held), "private_key"))
-        return _merged(spans), not scan.unreadable
+        # An answer in Greek is what was asked for. Numbers, addresses and keys are found in it all the same.
+        return _merged(spans), all(part.reason == SCRIPT for part in scan.unreadable)
 
     def _without(self, text: str, spans: list[tuple[int, int, str]]) -> str:
         if self.lexer is None:
