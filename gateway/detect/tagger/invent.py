@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from importlib import resources
 from random import Random
 
-from gateway.detect.tagger.lists import LANGUAGES, Lists, interface_texts
+from gateway.detect.tagger.lists import LANGUAGES, Lists
 
 IGNORED = "?"
 """The kind of a span that teaches nothing, neither way."""
@@ -45,7 +45,9 @@ _PARTICLES = {
 
 
 class Inventor:
-    def __init__(self, lists: Lists, random: Random) -> None:
+    def __init__(self, lists: Lists, random: Random, prose: Iterable[tuple[str, str]]) -> None:
+        """`prose` is (language, sentence) that names nobody."""
+        sentences = tuple(prose)
         self._lists, self._random = lists, random
         self._language = "it"
         folder = resources.files(__package__ or "gateway.detect.tagger").joinpath("templates")
@@ -57,7 +59,7 @@ class Inventor:
             ]
             for name in (*LANGUAGES, "any")
         }
-        self._prose = {name: [text for lang, text in interface_texts() if lang == name] for name in LANGUAGES}
+        self._prose = {name: [text for lang, text in sentences if lang == name] for name in LANGUAGES}
         self._makers: dict[str, Callable[[], str]] = self._slots()
 
     def example(self) -> Example:
@@ -279,13 +281,17 @@ class Inventor:
 
     def address(self) -> str:
         pick = self._random
-        number = str(pick.choice((pick.randint(1, 60), pick.randint(60, 400))))
+        number = str(
+            pick.choice((pick.randint(1, 60), pick.randint(1, 60), pick.randint(60, 400), pick.randint(400, 9999)))
+        )
         if pick.random() < 0.15:
             number += pick.choice(("A", "/B", "bis", "b", "/3", " a"))
         house = pick.choice(self._forms["house"]).format(street=self._street(), number=number)
-        return house + pick.choice(self._forms["tail"]).format(
-            code=f"{pick.randint(10_000, 98_999)}", city=self._city()
-        )
+        letters = "ABDEFGHJLNPRSTUWXYZ"
+        district = pick.choice(letters) + pick.choice(("", pick.choice(letters))) + str(pick.randint(1, 29))
+        post = f"{district} {pick.randint(1, 9)}{pick.choice(letters)}{pick.choice(letters)}"
+        code = str(pick.randint(10_000, 98_999))
+        return house + pick.choice(self._forms["tail"]).format(code=code, post=post, city=self._city())
 
 
 def _unaccented(text: str) -> str:

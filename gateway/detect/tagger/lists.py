@@ -10,6 +10,7 @@ import gzip
 import json
 import tomllib
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module, resources
@@ -34,7 +35,9 @@ _EVERYDAY = 5000
 _GIVEN = frozenset(
     """
     mike billy emily jack rob christian sebastian camilla marco leo ron lana tina vera mila hans lila lily jean marie
-    claire leon roman iris penny ali duncan simon madison berlin paris valentin
+    claire leon roman iris penny ali duncan simon valentin sara nina linda
+    grace ella luz esperanza blanca ernst horst otto nino luna alma bella donna ben ed sue guy will carina solange allen
+    mia estrella
     """.split()  # noqa: SIM905
 )
 """First of all names."""
@@ -134,26 +137,30 @@ def _places(lists: Lists) -> None:
 
 
 def _bits(lists: Lists) -> None:
-    def add(text: str, bit: int) -> None:
-        for token in TOKEN.findall(text):
+    def add(texts: Iterable[str], bit: int) -> None:
+        for token in TOKEN.findall("\n".join(texts)):
             if token[0].isalpha() and len(token) > 2:
                 word = plain(token.rstrip("'’"))
                 lists.bits[word] = lists.bits.get(word, 0) | bit
 
     for names in lists.names.values():
-        for first in names.first:
-            add(first, FIRST)
-        for last in names.last:
-            add(last, LAST)
+        add(names.first, FIRST)
+        add(names.last, LAST)
     for language in LANGUAGES:
-        for place in (*lists.cities[language], *lists.countries[language]):
-            add(place, PLACE)
-        for word in lists.months[language]:
-            add(word, PROPER)
+        add((*lists.cities[language], *lists.countries[language]), PLACE)
+        add(lists.months[language], PROPER)
     for kind in ("product", "brand", "language", "region", "field"):
-        for word in lists.words[kind]:
-            add(word, PROPER)
+        add(lists.words[kind], PROPER)
     _common(lists)
+    for language, names in lists.names.items():  # "Cara" and "Domani" are first names, and mostly not
+        lists.names[language] = Names(tuple(name for name in names.first if not _everyday(lists, name)), names.last)
+    for word, bits in lists.bits.items():
+        if bits & PLAIN and bits & FIRST and word not in _GIVEN:
+            lists.bits[word] = bits & ~FIRST
+
+
+def _everyday(lists: Lists, name: str) -> bool:
+    return bool(lists.bits.get(plain(name), 0) & PLAIN) and plain(name) not in _GIVEN
 
 
 def _common(lists: Lists) -> None:

@@ -15,7 +15,7 @@ from gateway.detect.tagger import weights as stored
 from gateway.detect.tagger.lexicon import Lexicon
 from gateway.detect.tagger.path import spans
 from gateway.detect.tagger.weights import LABELS, REACH, Floats, Weights
-from gateway.detect.tagger.words import COMMON, FIRST, LAST, PARTICLES, PLAIN, TOKEN, canonical, key, plain
+from gateway.detect.tagger.words import COMMON, FIRST, LAST, PARTICLES, PLACE, PLAIN, TOKEN, canonical, key, plain
 
 Span = tuple[int, int, str, float]
 
@@ -97,7 +97,7 @@ class Tagger:
             first, last = _trimmed(words, bits[offset : offset + last - first], first, last)
             column, least = 1, self._weights.person
             word, listed = words[first], bits[first - begin]
-            if last - first == 1 and (word[0].islower() or not listed & (FIRST | LAST)):
+            if last - first == 1 and (word[0].islower() or listed & (PLACE | COMMON) or not listed & (FIRST | LAST)):
                 least = self._weights.lone
         sure = float(rows[first - begin : last - begin, column : column + 2].sum(axis=1).mean())
         if kind == "person" and key(_said(words[first:last])) in self._weights.famous:

@@ -25,6 +25,7 @@ WEIGHTS, CARD = "weights.npz", "card.json"
 @dataclass(frozen=True, slots=True)
 class Weights:
     digest: str
+    """Of the arrays and the thresholds together."""
     embedding: Floats
     """bucket → what a feature means."""
     hidden: Floats
@@ -40,7 +41,7 @@ class Weights:
     person: float
     lone: float
     address: float
-    """Least confidence that is reported; `lone` for one word that no list has as a name or that has no capital."""
+    """Least confidence that is reported; `lone` for one word that may well be no name."""
     lean: Floats
     """What each label's probability is multiplied with before the likeliest is taken: nothing counts for less."""
 
@@ -62,13 +63,18 @@ def parse(raw: bytes, card: dict[str, Any]) -> Weights:
         raise ValueError(f"the name tagger's {WEIGHTS} is not the one that {CARD} describes: install the gateway again")
     try:
         with np.load(io.BytesIO(raw), allow_pickle=False) as arrays:
-            weights = _unpack(digest, arrays, card["threshold"])
+            weights = _unpack(_edition(digest, card), arrays, card["threshold"])
     except (KeyError, TypeError, ValueError, EOFError, zipfile.BadZipFile, OSError) as error:
         raise ValueError(
             f"the name tagger's {WEIGHTS} lacks a part or holds another: {type(error).__name__}"
         ) from error
     _check(weights)
     return weights
+
+
+def _edition(digest: str, card: dict[str, Any]) -> str:
+    """Names what decides what is found: the arrays and the thresholds."""
+    return sha256(f"{digest} {json.dumps(card['threshold'], sort_keys=True)}".encode()).hexdigest()
 
 
 def _unpack(digest: str, arrays: Any, threshold: dict[str, float]) -> Weights:
