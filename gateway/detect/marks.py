@@ -15,6 +15,13 @@ _ASKED = re.compile(
     r"was (?:ist|bedeutet|heißt)|bedeutet|bedeutung|unterschied|erkläre|wie (?:kann|soll)|"
     r"qu'est|que (?:veut|signifie)|signifie|définition|différence|expliqu|comment"
 )
+_MONTH = re.compile(r"(?i)\b(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6}\.?[ ]\Z")
+_BORN = re.compile(
+    r"(?i)(?:\bnat[oai]|nascita|\bnacid[oa]|\bnació|nacimiento|\bf?\.?nac|\bgeboren[e]?|\bgeb|geburtsdatum|geburtstag|"
+    r"\bnée?|\bne(?= le)|\bn[eé]\(e\)|naissance|\bborn|birth[ _-]?da(?:te|y)|birth|\bd\.?o\.?b|compleanno|cumpleaños|"
+    r"anniversaire|\bclasse)(?!\w)[^\d\n;]{0,45}\Z"
+)
+_BORN_AFTER = re.compile(r"(?i)[ ](?:in[ ][A-Za-zÀ-ÿ-]{2,20}[ ])?(?:geboren|nat[oa]|née?|nacid[oa])(?!\w)")
 _AROUND = 60
 _TAKEN = re.compile(
     r"(?i)(?:string|str|int|null|none|true|false|your\w*|user(?:name)?|login|admin|root|test|guest|example|value|text|field|required|"
@@ -47,5 +54,18 @@ def file_number(candidate: Candidate) -> Iterable[Confirmed]:
     return (Confirmed(candidate.start, candidate.start + len(value), value.upper(), candidate.confidence),)
 
 
+def birth_date(candidate: Candidate) -> Iterable[Confirmed]:
+    """A date that is said to be a birth's: right behind "born in Lecce on", or right before "geboren"."""
+    text = candidate.text
+    before = text[max(0, candidate.start - _AROUND) : candidate.start]
+    if not (_BORN.search(before) or _BORN_AFTER.match(text, candidate.end)):
+        return ()
+    month = _MONTH.search(before)
+    if month is None and re.fullmatch(r"\d{1,2}(?:st|nd|rd|th)?,? \d{4}", candidate.value):
+        return ()
+    start = candidate.start - (len(before) - month.start() if month else 0)
+    return (Confirmed(start, candidate.end, text[start : candidate.end].lower(), candidate.confidence),)
+
+
 def checks() -> dict[str, Check]:
-    return {"mark": mark, "user_name": user_name, "file_number": file_number}
+    return {"mark": mark, "user_name": user_name, "file_number": file_number, "birth_date": birth_date}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from importlib import resources
@@ -14,6 +15,8 @@ KINDS = frozenset({"person", "postal_address"})
 
 _PIECE = 4000
 """Characters read between two looks at the clock and the event loop."""
+_CODE = re.compile(r"(\w)\1{3}|[A-Z0-9]{21}|[A-Za-z]\d[A-Za-z]\d")
+"""What no name and no address holds: a sample, a sequence, a key."""
 _BREAK = 200
 """How far back from a piece's end a line or word may be ended instead."""
 
@@ -58,6 +61,7 @@ def search(names: Names, text: str, clock: Clock) -> Iterator[list[Hit]]:
                 detector="names",
             )
             for start, end, kind, sure in names.spans(text[low:high])
+            if not _CODE.search(text, low + start, low + end)
         ]
         low = high
 

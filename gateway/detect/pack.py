@@ -25,6 +25,10 @@ SLICE = 4000
 OVERLAP = 4200
 _BEFORE, _AFTER = 60, 25
 """How far from a candidate a context word may stand, in characters."""
+_LONGEST = 40
+"""Letters of a context word that begins within reach, at most."""
+_LOOKS = 12
+"""Candidates of a slice that look for their words one by one."""
 _REACH = 500
 """How far past a slice its last candidate may need context words."""
 
@@ -170,12 +174,13 @@ class _Slice:
         self._lists = lists
         """Lists of context words that the gate has seen a word of."""
         self._places: dict[str, tuple[list[int], list[int]]] = {}
+        self._looks: dict[str, int] = {}
         self._begin = max(0, low - pack.reach)
         """Where the lower-case copy begins: it reaches back as far as a context word may stand."""
         self._lower = ""
 
     def hits(self, number: int, rule: Rule, clock: Clock) -> Iterator[Hit]:
-        if rule.needs_context and not any(self._words(name)[0] for name in rule.context):
+        if rule.needs_context and self._lists.isdisjoint(rule.context):
             return
         if rule.literals and not self._holds(rule.literals):
             return
@@ -183,7 +188,8 @@ class _Slice:
             clock.check()
         pattern = self._pack.pattern(number)
         position, tries = self._low, 0
-        while (match := pattern.search(self._text, position, self._end)) and match.start() < self._high:
+        end = min(self._end, self._high + rule.reach)
+        while (match := pattern.search(self._text, position, end)) and match.start() < self._high:
             tries += 1
             if not tries % 16:
                 clock.check()
@@ -233,6 +239,18 @@ class _Slice:
         return self._places[name]
 
     def _near(self, name: str, start: int, end: int) -> bool:
+        """Whether a word of a list stands close by. A few candidates look around themselves; for many, the slice is
+        read once."""
+        looks = self._looks[name] = self._looks.get(name, 0) + 1
+        if looks <= _LOOKS and name not in self._places:
+            low = max(0, start - self._pack.reach - self._begin)
+            last = min(len(self._folded()), end + _AFTER + _LONGEST - self._begin)
+            for match in self._pack.context(name).finditer(self._folded(), low, last):
+                if match.start() + self._begin >= end + _AFTER:
+                    return False
+                if match.end() + self._begin >= start - _BEFORE:
+                    return True
+            return False
         starts, ends = self._words(name)
         index = bisect_left(ends, max(0, start - _BEFORE))
         return index < len(starts) and starts[index] < end + _AFTER

@@ -13,8 +13,11 @@ from typing import Any
 
 from gateway.core.types import CATEGORIES
 
-EDITION = 4
+EDITION = 5
 """Raised with every change to code that changes what is found: it is part of the pack's digest."""
+
+_REACH = 700
+"""What a match of this project's own rules has at most, unless its rule says otherwise."""
 
 _SHORTHANDS = {
     "<S>": r"[ \t\-._/\n\r]{0,2}",
@@ -24,7 +27,7 @@ _SHORTHANDS = {
 }
 _FIELDS = frozenset(
     {"kind", "category", "pattern", "gate", "check", "confidence", "context", "needs_context", "strong", "spaced",
-     "literals", "digits", "group", "whole", "entropy"}
+     "literals", "digits", "group", "whole", "entropy", "reach"}
 )  # fmt: skip
 
 
@@ -56,6 +59,8 @@ class Rule:
     """Also looked for where every character is spaced out."""
     whole: bool = False
     """The check has looked at all of a match: what it turns down is not tried again from a later start."""
+    reach: int = 4200
+    """Characters that a match may have, at most: as far as a slice is searched past its end."""
     literals: tuple[str, ...] = ()
     """Lower-case words one of which every match holds; empty = unknown."""
     digits: int = 0
@@ -107,6 +112,7 @@ def _kind(row: dict[str, Any], context: Mapping[str, Any]) -> Rule:
     fields["gate"] = expand(row.get("gate", row["pattern"]))
     group = row.get("group", 0)
     fields["group"] = None if group < 0 else group
+    fields.setdefault("reach", _REACH)
     return Rule(**fields)
 
 

@@ -30,6 +30,7 @@ _CODE = re.compile(
 )
 _CREDENTIALS = re.compile(r"://[^\s/:]{0,128}:[^\s/@:]{0,128}\Z")
 """What stands before the end of a password in a URL."""
+_PUBLIC = re.compile(r"(?i)[cx]srf[\w-]{0,12}[^\w\n]{0,4}\Z")
 _WORD = re.compile(r"^[^\W\d_]+$")
 
 
@@ -161,6 +162,10 @@ def key(candidate: Candidate) -> Iterable[Confirmed]:
     value = candidate.value
     if candidate.entropy and entropy(value) < candidate.entropy:
         return ()
+    if candidate.text.startswith(("...", "…"), candidate.end) or _PUBLIC.search(
+        candidate.text, max(0, candidate.start - 24), candidate.start
+    ):
+        return ()  # cut off for a manual, or sent to every visitor of a page
     return (Confirmed(candidate.start, candidate.end, value, candidate.confidence),)
 
 

@@ -22,4 +22,4 @@ def cache_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def scanner(cache_dir: Path) -> Scanner:
     # Tests share the processor with others; the deadline has a test of its own.
-    return Scanner.load(cache_dir=cache_dir, deadline_ms=5000)
+    return Scanner.load(cache_dir=cache_dir, deadline_ms=5000, tagger=None)

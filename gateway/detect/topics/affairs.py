@@ -32,8 +32,8 @@ def money(scene: Scene) -> Iterator[Fact]:
 
 def _amount(scene: Scene, spot: Spot) -> bool:
     tokens = scene.tokens
-    start, end = tokens.starts[spot.first], tokens.ends[spot.last]
-    return _MONEY.search(tokens.text, max(0, start - _NEAR), end + _NEAR) is not None
+    start, end = tokens.start(spot.first), tokens.end(spot.last)
+    return _MONEY.search(tokens.folded, max(0, start - _NEAR), end + _NEAR) is not None
 
 
 def law(scene: Scene) -> Iterator[Fact]:

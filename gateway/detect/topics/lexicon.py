@@ -28,7 +28,7 @@ _ACCENTS = str.maketrans(
     "aaaaaaceeeeiiiinooooouuuuyysoa'",
 )
 _WRITTEN_OUT = {"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss", "œ": "oe", "æ": "ae"}
-_LONG, _LONGEST, _SHORTEST = 6, 18, 3
+_LONG, _LONGEST, _SHORTEST = 6, 18, 4
 """Letters of a word that may have an ending, and of the longest and shortest ending there is."""
 
 
@@ -60,6 +60,8 @@ class Lexicon:
     """First words of entries that are a topic."""
     endings: Mapping[str, tuple[Entry, ...]] = field(repr=False)
     """Ending of long words → its lists: medicine builds its words."""
+    tails: frozenset[str] = field(repr=False)
+    """The last letters of the endings."""
     plain: frozenset[str] = field(repr=False)
     """Words that only look as if medicine had built them."""
     common: Mapping[str, Mapping[str, float]] = field(repr=False)
@@ -72,17 +74,17 @@ class Lexicon:
 
     def built(self, word: str) -> tuple[Entry, ...]:
         """What a word's ending makes of it."""
-        if word in self.plain:
+        if word[-_SHORTEST:] not in self.tails or word in self.plain:
             return ()
         return next(
-            (self.endings[word[-size:]] for size in range(_LONGEST, _SHORTEST, -1) if word[-size:] in self.endings), ()
+            (self.endings[word[-size:]] for size in range(_LONGEST, _SHORTEST - 1, -1) if word[-size:] in self.endings),
+            (),
         )
 
     def has_topic(self, words: set[str]) -> bool:
         if not self.topical.isdisjoint(words):
             return True
-        endings = tuple(self.endings)
-        return any(len(word) > _LONG and word.endswith(endings) and self.built(word) for word in words)
+        return any(word[-_SHORTEST:] in self.tails and len(word) > _LONG and self.built(word) for word in words)
 
 
 @cache
@@ -110,6 +112,7 @@ def load() -> Lexicon:
         {first: tuple(sorted(set(found), key=lambda e: (-len(e.rest), e))) for first, found in entries.items()},
         frozenset(first for first, found in entries.items() if any(entry.listed in TOPICAL for entry in found)),
         {ending: tuple(found) for ending, found in endings.items()},
+        frozenset(ending[-_SHORTEST:] for ending in endings),
         frozenset(plain),
         {word: {name: 1 / len(found) for name in found} for word, found in common.items()},
         hashlib.sha256("\0".join(texts.values()).encode()).hexdigest(),

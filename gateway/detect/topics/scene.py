@@ -105,22 +105,27 @@ def _spots(tokens: Tokens, lexicon: Lexicon) -> dict[str, dict[int, list[Spot]]]
     found: dict[str, dict[int, list[Spot]]] = {}
     words, sentence = tokens.words, tokens.sentence
     spoken = tongues(tokens, lexicon)
+    known = {word: entries for word in set(words) if (entries := lexicon.look_up(word))}
     for index, word in enumerate(words):
-        seen: set[str] = set()
-        for rest, listed, language, marks in lexicon.look_up(word):
-            last = index + len(rest)
-            if listed in seen or (rest and tuple(words[index + 1 : last + 1]) != rest):
+        if word not in known:
+            continue
+        here = sentence[index]
+        languages = spoken[here]
+        seen: list[str] = []
+        for rest, listed, language, marks in known[word]:
+            if language not in languages:
                 continue
-            here = sentence[index]
-            if language in spoken[here] and sentence[last] == here and _written_so(tokens, index, listed, marks):
-                seen.add(listed)
+            last = index + len(rest)
+            if listed in seen or (rest and (tuple(words[index + 1 : last + 1]) != rest or sentence[last] != here)):
+                continue
+            if _written_so(tokens.written[index], listed, marks):
+                seen.append(listed)
                 found.setdefault(listed, {}).setdefault(here, []).append(Spot(index, last))
     return found
 
 
-def _written_so(tokens: Tokens, index: int, listed: str, marks: tuple[int, ...]) -> bool:
+def _written_so(written: str, listed: str, marks: tuple[int, ...]) -> bool:
     """Whether a word's accents and capitals are those of the entry, as far as the text has any."""
-    written = tokens.text[tokens.starts[index] : tokens.ends[index]]
     if not written.isascii() and accents(written) != marks:
         return False
     return listed != "shouted" or written.isupper()
@@ -130,7 +135,7 @@ def _ages(scene: Scene) -> Iterator[Age]:
     """Numbers that are somebody's age rather than a span of time."""
     tokens = scene.tokens
     for index, word in enumerate(tokens.words):
-        if not word[0].isdigit() or not (match := _AGE.fullmatch(word)) or int(match[1]) > _OLDEST:
+        if word[0] > "9" or not (match := _AGE.fullmatch(word)) or int(match[1]) > _OLDEST:
             continue
         spot, glued = Spot(index, index), not word.isdigit()
         unit = glued or scene.beside(spot, -1, 1, "years")

@@ -3,72 +3,93 @@
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, field
 
 WORD = re.compile(r"[^\W_]+")
-_CUT = re.compile(r"[^\W_]+|[.!?\n]+")
-_SHORT = 3
+_END = re.compile(r"[.!?\n]+")
+_SHORT = re.compile(r"(?<![^\W_])[^\W\d_]{1,3}\Z")
 """A dot behind so short a word is most likely an abbreviation's."""
 _MOST = 80
 """Words of one sentence: what is looked for in it takes time by the square."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Tokens:
-    """Words by number: folded, where each stands, and in which sentence."""
+    """Words by number: folded, as written, and in which sentence. Where one stands is worked out when somebody asks."""
 
-    text: str = field(repr=False)
+    folded: str = field(repr=False)
     words: list[str] = field(repr=False)
-    starts: list[int] = field(repr=False)
-    ends: list[int] = field(repr=False)
+    written: list[str] = field(repr=False)
     sentence: list[int] = field(repr=False)
+    _firsts: list[int] = field(repr=False)
+    """The first word of every stretch between two marks."""
+    _stretches: list[int] = field(repr=False)
+    """Where each stretch begins."""
+    _places: dict[int, list[int]] = field(default_factory=dict, repr=False)
+    """Stretch → where its words begin, for those that somebody asked about."""
 
     def __len__(self) -> int:
         return len(self.words)
 
+    def start(self, index: int) -> int:
+        stretch = bisect_right(self._firsts, index) - 1
+        places = self._places.get(stretch)
+        if places is None:
+            begin = self._stretches[stretch]
+            end = self._stretches[stretch + 1] if stretch + 1 < len(self._stretches) else len(self.folded)
+            places = [match.start() for match in WORD.finditer(self.folded, begin, end)]
+            self._places[stretch] = places
+        return places[index - self._firsts[stretch]]
+
+    def end(self, index: int) -> int:
+        return self.start(index) + len(self.words[index])
+
     def capital(self, index: int) -> bool:
         """Whether the word is written like a name: a capital, then small letters (or an initial)."""
-        start, end = self.starts[index], self.ends[index]
-        return self.text[start].isupper() and (end - start == 1 or self.text[start + 1 : end].islower())
-
-    def shouted(self, index: int) -> bool:
-        return self.ends[index] - self.starts[index] > 1 and self.text[self.starts[index] : self.ends[index]].isupper()
+        word = self.written[index]
+        return word[0].isupper() and (len(word) == 1 or word[1:].islower())
 
     def between(self, index: int) -> str:
         """What stands between this word and the next."""
-        stop = self.starts[index + 1] if index + 1 < len(self.starts) else self.ends[index] + 2
-        return self.text[self.ends[index] : stop]
+        end = self.end(index)
+        return self.folded[end : self.start(index + 1) if index + 1 < len(self.words) else end + 2]
 
     def number(self, offset: int) -> int:
         """The first word that ends behind `offset`."""
-        return bisect_left(self.ends, offset + 1)
+        low = self._firsts[max(0, bisect_right(self._stretches, offset) - 1)]
+        return bisect_left(range(len(self.words)), offset + 1, low, key=self.end)
 
 
 def cut(text: str, folded: str) -> Tokens:
     """`folded` is `text`, character for character."""
     words: list[str] = []
-    starts: list[int] = []
-    ends: list[int] = []
+    written: list[str] = []
     sentence: list[int] = []
-    number = first = 0
-    for match in _CUT.finditer(folded):
-        word = match.group()
-        if word[0] not in ".!?\n":
-            words.append(word)
-            starts.append(match.start())
-            ends.append(match.end())
-            sentence.append(number)
-            if len(words) - first >= _MOST:
-                number, first = number + 1, len(words)
-        elif _ends(word, words, folded, match.end()):
-            number, first = number + 1, len(words)
-    return Tokens(text, words, starts, ends, sentence)
+    firsts: list[int] = []
+    stretches: list[int] = []
+    begin = number = 0
+    for mark in (*_END.finditer(folded), None):
+        if mark is not None and not _ends(mark, folded):
+            continue
+        end = mark.end() if mark is not None else len(folded)
+        found = WORD.findall(folded, begin, end)
+        if found:
+            firsts.append(len(words))
+            stretches.append(begin)
+            words += found
+            written += WORD.findall(text, begin, end)
+            for low in range(0, len(found), _MOST):
+                sentence += [number] * min(_MOST, len(found) - low)
+                number += 1
+        begin = end
+    return Tokens(folded, words, written, sentence, firsts, stretches)
 
 
-def _ends(mark: str, words: list[str], folded: str, after: int) -> bool:
-    if mark[0] != "." or len(mark) > 1:
+def _ends(mark: re.Match[str], folded: str) -> bool:
+    """Whether a sentence ends here, and not an abbreviation or a number."""
+    if mark.group() != ".":
         return True
-    if not folded[after : after + 1].isspace():
+    if not folded[mark.end() : mark.end() + 1].isspace():
         return False  # inside a number, a host or initials
-    return not words or len(words[-1]) > _SHORT or words[-1].isdigit()
+    return _SHORT.search(folded, max(0, mark.start() - 4), mark.start()) is None

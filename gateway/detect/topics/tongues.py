@@ -21,15 +21,14 @@ def tongues(tokens: Tokens, lexicon: Lexicon) -> Sequence[frozenset[str]]:
     whole: dict[str, float] = {}
     common = lexicon.common
     for word, sentence in zip(tokens.words, tokens.sentence, strict=True):
-        for language, weight in common.get(word, _NONE).items():
+        if word not in common:
+            continue
+        for language, weight in common[word].items():
             here = scores[sentence]
             here[language] = here.get(language, 0.0) + weight
             whole[language] = whole.get(language, 0.0) + weight
     otherwise = _likely(whole, _ALL)
     return [_likely(score, otherwise) for score in scores]
-
-
-_NONE: dict[str, float] = {}
 
 
 def _likely(score: dict[str, float], otherwise: frozenset[str]) -> frozenset[str]:

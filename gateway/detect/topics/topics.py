@@ -60,7 +60,7 @@ class Topics:
         tokens = cut(window, folded)
         scene = read(tokens, self._words, names)
         for fact in _facts(scene):
-            start, end = begin + tokens.starts[fact.first], begin + tokens.ends[fact.last]
+            start, end = begin + tokens.start(fact.first), begin + tokens.end(fact.last)
             if low <= start < high:
                 said = " ".join(tokens.words[fact.first : fact.last + 1])
                 value = hash((fact.kind, said))

@@ -1,0 +1,97 @@
+"""The third tier behind its port: what a tagger sees is told, ties words to people, and joins what the rules saw."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from gateway.detect import Scanner
+from gateway.detect.clock import Clock
+from gateway.detect.names import search
+
+
+class Listed:
+    """A tagger that knows two names and a street."""
+
+    digest = "listed"
+    _KNOWN = re.compile(r"(Wanda Kowalczyk|Ugo Brambati)|(Lindenhof)")
+
+    def __init__(self) -> None:
+        self.read: list[str] = []
+
+    def spans(self, text: str) -> list[tuple[int, int, str, float]]:
+        self.read.append(text)
+        return [
+            (match.start(), match.end(), "person" if match[1] else "postal_address", 0.9)
+            for match in self._KNOWN.finditer(text)
+        ]
+
+
+@pytest.fixture(scope="module")
+def named(cache_dir: Path) -> Scanner:
+    return Scanner.load(cache_dir=cache_dir, deadline_ms=5000, tagger=Listed())
+
+
+def kinds(scanner: Scanner, text: str) -> list[tuple[str, str]]:
+    found = sorted(scanner.find_in_text(text).findings, key=lambda finding: finding.place.start)
+    return [(finding.kind, finding.detector) for finding in found]
+
+
+def test_a_person_is_told_by_the_tier_that_saw_them(named: Scanner) -> None:
+    assert kinds(named, "ask Wanda Kowalczyk") == [("person", "names")]
+
+
+def test_a_name_ties_an_illness_to_somebody(named: Scanner) -> None:
+    assert ("health_fact", "topics") in kinds(named, "Ugo Brambati wird wegen Leukämie behandelt")
+
+
+def test_without_the_name_the_illness_is_nobodys(scanner: Scanner) -> None:
+    assert kinds(scanner, "Leukämie wird so behandelt") == []
+
+
+def test_what_two_tiers_saw_of_one_place_is_one_finding(named: Scanner) -> None:
+    text = "wohnt Lange Lindenhof Straße 7"
+    (finding,) = named.find_in_text(text).findings
+    assert (finding.kind, text[finding.place.start : finding.place.end]) == (
+        "postal_address",
+        "Lange Lindenhof Straße 7",
+    )
+
+
+def test_decoded_text_is_not_shown_to_the_tagger(cache_dir: Path) -> None:
+    tagger = Listed()
+    Scanner.load(cache_dir=cache_dir, deadline_ms=5000, tagger=tagger).find_in_text("V2FuZGEgS293YWxjenlrIGlzdCBkYQ==")
+    assert tagger.read == ["V2FuZGEgS293YWxjenlrIGlzdCBkYQ=="]
+
+
+def test_a_long_text_is_read_in_pieces_that_cut_no_word() -> None:
+    tagger = Listed()
+    text = "uno due tre quattro\n" * 900
+    hits = [hit for found in search(tagger, text + "Wanda Kowalczyk", Clock(5000)) for hit in found]
+    assert "".join(tagger.read) == text + "Wanda Kowalczyk"
+    assert max(map(len, tagger.read)) <= 4000
+    assert all(piece.endswith("\n") for piece in tagger.read[:-1])
+    assert [(hit.start, hit.end) for hit in hits] == [(len(text), len(text) + len("Wanda Kowalczyk"))]
+
+
+def test_the_pack_is_named_by_its_weights_too(named: Scanner, scanner: Scanner) -> None:
+    assert named.pack != scanner.pack
+    assert named.kinds == scanner.kinds | {"person", "postal_address"}
+
+
+def test_the_shipped_tagger_runs_by_default(cache_dir: Path) -> None:
+    scan = Scanner.load(cache_dir=cache_dir, deadline_ms=5000).find_in_text("Please call Margaret Hollins tomorrow.")
+    assert ("person", "names") in {(finding.kind, finding.detector) for finding in scan.findings}
+
+
+@pytest.mark.parametrize("noise", ["ACGTTTGACCAGTACGATTACAGG", "xXXXXX-XXXXX", "A1B2C3 key"])
+def test_what_cannot_be_a_name_is_none(noise: str) -> None:
+    class Everything:
+        digest = "everything"
+
+        def spans(self, text: str) -> list[tuple[int, int, str, float]]:
+            return [(0, len(text), "person", 1.0)]
+
+    assert list(search(Everything(), noise, Clock(5000))) == [[]]
