@@ -123,7 +123,7 @@ def _init(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     parser = _add(commands, "init", "write a commented configuration, or a copy of a shipped policy")
     parser.add_argument("file", type=Path, nargs="?", help="default: gateway.yaml; with --policy my-policy.yaml")
     parser.add_argument(
-        "--policy", metavar="NAME", help="copy this shipped policy and its cases: default, earned, strict"
+        "--policy", metavar="NAME", help="copy this shipped policy and its cases: default, earned, masked, strict"
     )
     parser.add_argument("--force", action="store_true", help="overwrite the file")
 

@@ -129,7 +129,7 @@ def _back(said: Said, plant: Plant, body: Body) -> bool:
     disguised = [text for text in map(compact, strings(body)) if len(text) > _LONG and text != hard]
     return all(
         value in told or (bool(disguised) and all(text in told for text in disguised))
-        for told in (compact(said.text), compact(said.arguments))
+        for told in (compact("".join(strings(text, decoded=True))) for text in (said.text, said.arguments))
     )
 
 
