@@ -115,7 +115,7 @@ def chosen_password(candidate: Candidate) -> Iterable[Confirmed]:
     """What stands somewhere behind the word "password" and looks like one: letters, digits and more than that."""
     value = candidate.value.rstrip(".,;:!?\"'`)»")
     kinds = (str.isdigit, str.islower, str.isupper, lambda char: not char.isalnum())
-    if len(value) < 8 or sum(any(map(kind, value)) for kind in kinds) < 3 or _CODE.search(value) or _urlish(value):
+    if len(value) < 8 or sum(any(map(kind, value)) for kind in kinds) < 3 or _CODE.search(value) or "/" in value:
         return ()
     plain = _PLACEHOLDER.match(value) or ("@" in value[1:-1] and "." in value.rpartition("@")[2])
     return () if plain or not any(map(str.isdigit, value)) else (_shortened(candidate, value),)
