@@ -48,7 +48,7 @@ def tables(found: Mapping[str, Any]) -> str:
         "In brackets: Wilson's interval at 95 %, in percent.",
         *(f"Without {name}: {reason}." for name, reason in found.get("missing", {}).items()),
         _caption("Private requests", "Share in which anything was found; `kept` = graded confidential or above by the "
-                 "default policy. All rows.", _private(ours["requests"])),
+                 "default policy. All rows that did not teach the tagger.", _private(ours["requests"])),
         _caption("Clean requests", "The same for requests that hold nothing private: here less is better.",
                  _clean(ours["false_alarms"])),
         _caption("Native rows by language and area", "Found, then kept of those that should be kept.",
