@@ -1,5 +1,7 @@
-"""Which way the privacy of a request fails: fifteen rules, each broken on purpose. Here inside this process; what needs
-a running gateway is in `test_sensitivity_served.py`. Zero bytes outside, or an error: there is no third outcome.
+"""Which way the privacy of a request fails: fifteen rules, each broken on purpose.
+
+Here is what keeps a request; what changes it and its answer is in `test_sensitivity_changed.py`, what needs a running
+gateway in `test_sensitivity_served.py`. Zero bytes outside, or an error: there is no third outcome.
 
     rule                                           tests whose names begin with
      1 a detector raises                           test_rule_01
@@ -13,11 +15,11 @@ a running gateway is in `test_sensitivity_served.py`. Zero bytes outside, or an 
      9 the local model is down                     test_rule_09   (here and served)
     10 the list of other backends                  test_rule_10
     11 the audit log is down                       test_rule_11
-    12 the map of placeholders is lost             test_rule_12   (here and served)
+    12 the map of placeholders is lost             test_rule_12   (changed and served)
     13 a client's header                           test_rule_13   (served)
-    14 an error in the middle of a stream          test_rule_14   (here and served)
+    14 an error in the middle of a stream          test_rule_14   (changed and served)
     15 monitoring instead of enforcing             test_rule_15   (served)
-    and: the memory of answers, the transforms, the guard over answers, the door after a transform
+    the memory of answers, the guard over them, the door after a transform: in the other two files
 """
 
 from __future__ import annotations
@@ -34,12 +36,11 @@ from typing import Any
 
 import pytest
 
-from gateway.api.errors import event
 from gateway.audit.memory import MemoryAudit
-from gateway.core.errors import AuditUnavailable, BackendBroke, EgressDenied, LocalUnavailable, UnsupportedContent
-from gateway.core.own_rules import OwnException, OwnRule, OwnRules
+from gateway.core.errors import AuditUnavailable, BackendBroke, LocalUnavailable, UnsupportedContent
+from gateway.core.own_rules import OwnRule, OwnRules
 from gateway.core.ports import Detector
-from gateway.core.types import Chunk, Sensitivity, Zone
+from gateway.core.types import Sensitivity, Zone
 from gateway.detect import Scanner, rules
 from gateway.detect.attachments import Attachments, Limits
 from gateway.detect.candidate import Candidate, Confirmed
@@ -49,21 +50,22 @@ from gateway.detect.scripts import Scripts
 from gateway.detect.stack import Stack
 from gateway.detect.tier import Tier
 from gateway.settings import Settings
-from gateway.transform import Guard, Pseudonymise
-from gateway.transform.placeholders import tag_of
+from gateway.transform import Pseudonymise
 from gateway.wiring.detection import build_stack
 from tests.support.detectors import Names
-from tests.support.line import HARD, IBAN, Line, Lines, ScriptedLocal, ScriptedRemote, Step, asking, text_of
+from tests.support.failing import (
+    ASKED,
+    MASKED,
+    SECRET,
+    Failing,
+    fitted,
+    stayed,
+    stays,
+)
+from tests.support.line import HARD, IBAN, Line, Lines, ScriptedRemote, asking
 
 pytestmark = pytest.mark.anyio
 
-MASKED = """
-name: test
-permit:
-  - {name: masked, zone: remote, with: pseudonymise,
-     when: {sensitivity: {at_most: confidential}, complexity: {at_least: 0.55}}}
-"""
-GUARDED = MASKED + "scan_answer: confidential\n"
 HOUSE = """
 name: test
 permit:
@@ -71,22 +73,6 @@ permit:
   - {name: out, zone: remote, when: {sensitivity: {at_most: internal}, complexity: {at_least: 0.5}}}
 """
 UNRECORDED = MASKED + "without_record: local\n"
-SECRET = b"s" * 32
-ASKED = f"Why would {IBAN} be refused?"
-
-
-def stayed(line: Line) -> None:
-    for remote in line.remotes.values():
-        assert (remote.calls, remote.sent) == (0, [])
-
-
-async def stays(line: Line, text: str = HARD, **more: Any) -> str:
-    """The request is answered here and nothing left. Says why nobody could read it."""
-    reply, _ = await line.ask(asking(text, **more))
-    assert reply.way.backend == "local"
-    stayed(line)
-    unread = line.audit.records[0].facts["unreadable"]
-    return str(unread[0]["reason"]) if unread else ""
 
 
 def raising(_: Candidate) -> Iterable[Confirmed]:
@@ -108,7 +94,7 @@ class RaisingNames:
 
 
 @pytest.fixture(params=["a rule", "the tagger", "an optional tier", "the house's own rules", "all of it"])
-def raises(request: pytest.FixtureRequest, scanner: Scanner, packs: Path, failing: type[Any]) -> Detector:
+def raises(request: pytest.FixtureRequest, scanner: Scanner, packs: Path) -> Detector:
     packed = rules.load()
     pack = Pack(packed, gate_for(packed, cache_dir=packs), {**checks(), "iban": raising})
     made: dict[str, Callable[[], Detector]] = {
@@ -116,7 +102,7 @@ def raises(request: pytest.FixtureRequest, scanner: Scanner, packs: Path, failin
         "the tagger": lambda: Scanner(Pack(packed, pack.gate), deadline_ms=5000, tagger=RaisingNames()),
         "an optional tier": lambda: Stack(scanner, [Tier(Names(fails=RuntimeError("gone")))]),
         "the house's own rules": lambda: OwnDetector(scanner, broken_rules),
-        "all of it": lambda: failing(scanner),
+        "all of it": lambda: Failing(scanner),
     }
     return made[request.param]()
 
@@ -370,7 +356,7 @@ async def test_rule_10_the_next_backend_is_one_that_the_level_permits(lines: Lin
 @pytest.mark.parametrize("policy", [MASKED, UNRECORDED], ids=["refuse", "local"])
 @pytest.mark.parametrize("events", [{"attempt"}, {"decided", "attempt", "kept"}], ids=["the attempt", "anything"])
 async def test_rule_11_without_a_record_nothing_leaves_masked_either(
-    lines: Lines, scanner: Scanner, fitted: Callable[..., Line], policy: str, events: set[str]
+    lines: Lines, scanner: Scanner, policy: str, events: set[str]
 ) -> None:
     line = fitted(
         lines(policy=policy, detector=scanner, audit=MemoryAudit(fail_events=events)),
@@ -382,176 +368,3 @@ async def test_rule_11_without_a_record_nothing_leaves_masked_either(
     else:
         assert (await line.ask(asking(ASKED)))[0].way.backend == "local"
     stayed(line)
-
-
-# ── 12 The map of placeholders ──────────────────────────────────────────────────────────────────────────────────────
-
-SAID: tuple[Step, ...] = (
-    [Chunk(0, {"content": "It is "})],
-    [Chunk(0, {"content": "[IBAN_1"})],
-    [Chunk(0, {"content": "_k7f2]."})],
-    [Chunk(0, {}, "stop")],
-)
-
-
-@pytest.fixture
-def masked(lines: Lines, scanner: Scanner, fitted: Callable[..., Line]) -> Callable[..., Line]:
-    def make(*scripts: Any, policy: str = MASKED, **parts: Any) -> Line:
-        transforms = {"pseudonymise": Pseudonymise(scanner, SECRET)}
-        return fitted(
-            lines(ScriptedRemote("large", *scripts), policy=policy, detector=scanner),
-            **{"transforms": transforms, "guard": Guard(scanner), **parts},
-        )
-
-    return make
-
-
-async def told(line: Line, request: Any) -> tuple[str, Exception | None]:
-    """All that the client was shown, and what ended it."""
-    shown: list[Chunk] = []
-    try:
-        async with line.pipeline.handle(request) as reply:
-            async for pieces in reply.pieces:
-                shown.extend(pieces)
-    except Exception as error:
-        return text_of(shown), error
-    return text_of(shown), None
-
-
-def answering(*texts: str) -> tuple[Step, ...]:
-    return (*([Chunk(0, {"content": text})] for text in texts), [Chunk(0, {}, "stop")])
-
-
-@pytest.mark.parametrize(
-    "error", [KeyError(IBAN), EgressDenied("cannot"), MemoryError()], ids=lambda e: type(e).__name__
-)
-async def test_rule_12_a_transform_that_fails_keeps_the_request(
-    masked: Callable[..., Line], broken_transform: type[Any], error: Exception
-) -> None:
-    line = masked(transforms={"pseudonymise": broken_transform(error)})
-    await stays(line, ASKED)
-    assert line.audit.events("r1") == ["decided", "kept", "outcome"]
-
-
-async def test_rule_12_a_transform_that_is_not_there_keeps_the_request(masked: Callable[..., Line]) -> None:
-    await stays(masked(transforms={}), ASKED)
-
-
-async def test_rule_12_a_way_back_that_gives_up_ends_the_answer_where_it_is(
-    masked: Callable[..., Line], broken_transform: type[Any]
-) -> None:
-    line = masked(SAID, transforms={"pseudonymise": broken_transform(RuntimeError(f"lost {IBAN}"), pieces=1)})
-    text, error = await told(line, asking(ASKED))
-    assert text == "It is "
-    assert isinstance(error, RuntimeError)
-    assert b"DE89" not in event(error)
-    assert (line.outcome.outcome, line.outcome.error) == ("error", "RuntimeError")
-
-
-async def test_rule_12_an_answer_cut_inside_a_placeholder_shows_no_half_of_a_value(masked: Callable[..., Line]) -> None:
-    tag = tag_of(asking(ASKED), SECRET)
-    script = ([Chunk(0, {"content": f"It is [IBAN_DE_1_{tag[:2]}"})], BackendBroke("gone"))
-    text, error = await told(masked(script), asking(ASKED))
-    assert isinstance(error, BackendBroke)
-    assert "DE89" not in text
-
-
-async def test_rule_12_what_stands_for_nothing_here_is_left_as_it_is_and_counted(masked: Callable[..., Line]) -> None:
-    tag, other = tag_of(asking(ASKED), SECRET), tag_of(asking("Another one."), SECRET)
-    script = answering(f"[IBAN_DE_1_{tag}] [IBAN_DE_7_", f"{tag}] [IBAN_DE_1_{other}] [PERSON_1_", "zzzz]")
-    line = masked(script)
-    text, error = await told(line, asking(ASKED))
-    assert error is None
-    assert text == f"{IBAN} [IBAN_DE_7_{tag}] [IBAN_DE_1_{other}] [PERSON_1_zzzz]"
-    assert line.outcome.unrestored >= 1
-
-
-async def test_rule_12_no_request_gets_the_value_of_another(masked: Callable[..., Line]) -> None:
-    mine, theirs = "IT60 X054 2811 1010 0000 0123 456", IBAN
-    one, two = asking(f"Why would {theirs} be refused?"), asking(f"Is {mine} Italian?", id="r2", tenant="other")
-    crossed = answering(f"[IBAN_DE_1_{tag_of(one, SECRET)}] and [IBAN_IT_1_{tag_of(two, SECRET)}]")
-    line = masked(crossed)
-    first, second = await told(line, one), await told(line, two)
-    assert theirs in first[0]
-    assert mine in second[0]
-    assert mine not in first[0]
-    assert theirs not in second[0]
-
-
-# ── 14 An error in the middle of a stream ───────────────────────────────────────────────────────────────────────────
-
-
-@pytest.mark.parametrize(
-    "error",
-    [RuntimeError(ASKED), KeyError(ASKED), UnicodeEncodeError("ascii", ASKED, 0, 1, ASKED)],
-    ids=lambda e: type(e).__name__,
-)
-async def test_rule_14_an_error_in_the_middle_says_nothing_of_the_request(lines: Lines, error: Exception) -> None:
-    line = lines(local=ScriptedLocal([[Chunk(0, {"content": "Hel"})], error]))
-    _, raised = await told(line, asking(ASKED))
-    assert raised is error
-    assert b"refused" not in event(raised)
-    assert b"DE89" not in event(raised)
-    assert ASKED not in repr(line.audit.records)
-    assert ASKED not in repr(line.outcome)
-
-
-# ── The memory, the guard, the door ─────────────────────────────────────────────────────────────────────────────────
-
-
-class RaisingTaints:
-    """Breaks its promise never to raise."""
-
-    async def recall(self, request: Any) -> Any:
-        raise RuntimeError("the memory broke")
-
-    def watch(self, request: Any, assessment: Any, decision: Any) -> None:
-        return None
-
-
-async def test_a_memory_that_raises_leaves_the_request_unread_and_here(
-    lines: Lines, fitted: Callable[..., Line]
-) -> None:
-    line = fitted(lines(), taints=RaisingTaints())
-    assert await stays(line) == "taint_unavailable"
-
-
-LONG = "The transfer was booked in the morning and nobody asked about it afterwards. "
-
-
-@pytest.mark.parametrize("good_for", [2, 3, 4])
-async def test_a_guard_that_fails_in_the_middle_shows_nothing_that_was_not_scanned(
-    masked: Callable[..., Line], scanner: Scanner, failing: type[Any], good_for: int
-) -> None:
-    detector = failing(scanner, good_for=good_for - 2)
-    pieces = [LONG, LONG, f"It went to {IBAN}. ", LONG]
-    line = masked(answering(*pieces), policy=GUARDED, guard=Guard(detector))
-    text, _ = await told(line, asking())
-    assert "DE89" not in text
-    assert text.count(LONG.strip()) <= good_for - 2
-    assert "redacted: unreadable" in text
-    assert detector.scans > detector.good_for
-
-
-@pytest.mark.parametrize("good_for", [1, 2], ids=["while it transforms", "at the door"])
-async def test_a_detector_that_fails_after_the_decision_keeps_the_request(
-    masked: Callable[..., Line], scanner: Scanner, failing: type[Any], good_for: int
-) -> None:
-    detector = failing(scanner, good_for=good_for)
-    line = masked(detector=detector, transforms={"pseudonymise": Pseudonymise(detector, SECRET)})
-    await stays(line, ASKED)
-    assert detector.scans == good_for + 1
-    assert line.audit.events("r1") == ["decided", "kept", "outcome"]
-
-
-async def test_a_wire_that_puts_a_value_back_into_masked_text_sends_nothing(
-    lines: Lines, scanner: Scanner, fitted: Callable[..., Line]
-) -> None:
-    line = lines(ScriptedRemote("large", adds=f"Account {IBAN}"), policy=MASKED, detector=scanner)
-    await stays(fitted(line, transforms={"pseudonymise": Pseudonymise(scanner, SECRET)}), ASKED)
-
-
-async def test_an_exception_of_the_house_does_not_hide_the_value_beside_it(lines: Lines, scanner: Scanner) -> None:
-    own = OwnRules(exceptions=(OwnException(("DE89370400440532013000",)),), digest="d")
-    line = lines(detector=OwnDetector(scanner, lambda: own))
-    assert await stays(line, f"{IBAN} or IT60X0542811101000000123456?") == ""
