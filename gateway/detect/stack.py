@@ -17,6 +17,7 @@ import structlog
 
 from gateway.core.ports import Detector
 from gateway.core.types import CATEGORIES, Finding, Json, Scan, Unreadable
+from gateway.detect.generic import is_generic
 from gateway.detect.merge import Merge
 from gateway.detect.tier import Span, Tier
 from gateway.detect.walk import Text, TooManyError, Walk, walk
@@ -27,6 +28,12 @@ _SHORTEST = 3
 _PAYLOAD = 256
 """A string of an unreadable part with no space in so many characters is bytes, not words."""
 _MEMO = "gateway.detect.stack"
+_MUTE = frozenset(
+    {"model", "messages", "stream", "stream_options", "temperature", "top_p", "top_k", "min_p", "n", "seed",
+     "max_tokens", "max_completion_tokens", "frequency_penalty", "presence_penalty", "logprobs", "top_logprobs",
+     "reasoning_effort"}
+)  # fmt: skip
+"""Fields beside the messages in which nobody tells anything."""
 
 
 class Worded(Detector, Protocol):
@@ -76,6 +83,8 @@ class Stack:
     async def scan(self, document: Mapping[str, Json], seen: dict[Any, Any] | None = None) -> Scan:
         memory = {} if seen is None else seen
         scan = await self._inner.scan(document, memory)
+        if not scan.findings and not scan.unreadable and _is_general(document):
+            scan = replace(scan, generic=True)
         if not self._tiers:
             return scan
         try:
@@ -124,6 +133,16 @@ class Stack:
             reason, failure = "detector_failed", type(error).__name__
         self._log.warning("detector_failed", detector=tier.finder.name, reason=reason, error=failure)
         return reason
+
+
+def _is_general(document: Mapping[str, Json]) -> bool:
+    """Whether the positive test says so. It reads messages that are texts; a request with more in it is no question."""
+    messages = document.get("messages")
+    if not isinstance(messages, list | tuple) or not document.keys() <= _MUTE:
+        return False
+    texts = [message.get("content") for message in messages if isinstance(message, Mapping)]
+    said = [text for text in texts if isinstance(text, str)]
+    return len(said) == len(messages) and is_generic(said)
 
 
 async def _read(tier: Tier, texts: Sequence[Text], memory: dict[Any, Any]) -> tuple[Finding, ...]:

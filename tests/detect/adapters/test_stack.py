@@ -17,6 +17,7 @@ from tests.support.detectors import Names
 pytestmark = pytest.mark.anyio
 
 PATH = "$.messages[0].content"
+QUESTION = "What is the difference between a list and a tuple in Python?"
 
 
 def chat(*texts: str) -> dict[str, Any]:
@@ -179,15 +180,12 @@ async def test_the_last_tier_knows_what_the_others_found() -> None:
     [
         pytest.param(Said(generic=True), "What is a lake?", True, id="nobody found anything"),
         pytest.param(Said(generic=True), "Mario Rossi", False, id="a tier found something"),
-        pytest.param(Said(), "What is a lake?", False, id="the first did not say so"),
         pytest.param(
             Said(generic=True, unreadable=(Unreadable("$.x", "image"),)), "x y z", False, id="not all was read"
         ),
     ],
 )
-async def test_only_the_first_calls_a_request_generic_and_any_finding_clears_it(
-    first: Said, text: str, generic: bool
-) -> None:
+async def test_any_finding_clears_what_was_called_generic(first: Said, text: str, generic: bool) -> None:
     assert (await Stack(first, [Tier(Names())]).scan(chat(text))).generic is generic
 
 
@@ -234,3 +232,26 @@ async def test_closing_closes_every_finder() -> None:
     finders = [Names("a"), Names("b")]
     await Stack(Said(), [Tier(finder) for finder in finders]).aclose()
     assert all(finder.closed for finder in finders)
+
+
+@pytest.mark.parametrize(
+    ("document", "generic"),
+    [
+        pytest.param({"messages": [{"role": "user", "content": QUESTION}]}, True, id="a general question"),
+        pytest.param(
+            {"model": "auto", "n": 2, "messages": [{"role": "user", "content": QUESTION}]}, True, id="options"
+        ),
+        pytest.param({"messages": [{"role": "user", "content": QUESTION}], "user": "u"}, False, id="more is told"),
+        pytest.param(
+            {"messages": [{"role": "user", "content": [{"type": "text", "text": QUESTION}]}]}, False, id="parts"
+        ),
+        pytest.param(
+            {"messages": [{"role": "user", "content": "Write to our customer about it."}]}, False, id="a house"
+        ),
+        pytest.param({"text": QUESTION}, False, id="no chat"),
+    ],
+)
+async def test_the_positive_test_looks_at_a_chat_in_which_nothing_was_found(document: Any, generic: bool) -> None:
+    assert (await Stack(Said()).scan(document)).generic is generic
+    found = await Stack(Said(person(0, 4))).scan(document)
+    assert not found.generic
