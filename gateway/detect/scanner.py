@@ -78,16 +78,26 @@ class _Reader:
         self, text: str, view: str, locate: Locate, depth: int, run: tuple[int, int] | None
     ) -> Generator[int, None, None]:
         """A text, normalised. `run` is the encoded run it came out of."""
+        again = False
         for reading in normalise(text, self.clock):
             if reading is None:
                 yield 1000
                 continue
             inner = _composed(reading.locate, locate)
             name = view if view != "raw" or reading.view == "raw" else reading.view
-            yield from self._reading(reading.text, name, inner, depth, run)
+            yield from self._reading(reading.text, name, inner, depth, run, again=again)
+            again = True  # the same words with a space for every hidden character: rules alone read them twice
 
     def _reading(
-        self, text: str, view: str, locate: Locate, depth: int, run: tuple[int, int] | None, guess: bool = False
+        self,
+        text: str,
+        view: str,
+        locate: Locate,
+        depth: int,
+        run: tuple[int, int] | None,
+        *,
+        guess: bool = False,
+        again: bool = False,
     ) -> Generator[int, None, None]:
         probes: set[str] = set()
         hits: list[Hit] = []
@@ -95,7 +105,7 @@ class _Reader:
             hits.extend(found.hits)
             probes |= found.probes
             yield _STRING + min(len(text), 4000)
-        if not guess:
+        if not guess and not again:
             yield from self._lives(text, hits, plain=not depth and run is None)
             hits = third.joined(hits)
         if view == "marked":  # the cells of a table: what luck passes does not count

@@ -162,8 +162,10 @@ def key(candidate: Candidate) -> Iterable[Confirmed]:
     value = candidate.value
     if candidate.entropy and entropy(value) < candidate.entropy:
         return ()
-    if candidate.text.startswith(("...", "…"), candidate.end) or _PUBLIC.search(
-        candidate.text, max(0, candidate.start - 24), candidate.start
+    if (
+        value.endswith("...")
+        or candidate.text.startswith(("...", "…"), candidate.end)
+        or _PUBLIC.search(candidate.text, max(0, candidate.start - 24), candidate.start)
     ):
         return ()  # cut off for a manual, or sent to every visitor of a page
     return (Confirmed(candidate.start, candidate.end, value, candidate.confidence),)

@@ -204,6 +204,9 @@ HOSTILE = {
     "quoted-printable": "=41=42", "digit words glued": "zeroone", "doubled": "double ", "dots in words": "a dot b ",
     "logins": "login x password ", "cookies": "cookie: a=b; ", "fields": "x.y:5432:a:", "strikes": "4\u0336",
     "expanding": "½é\u200b1", "glued heads": "IBANDE12",
+    "kin": "my son ", "selves": "I have asthma ", "patients": "il paziente 54 anni ", "ages": "8 years old ",
+    "names": "Anna Verdi ", "titles": "Mr. X ", "births": "born on 1.1.", "streets": "via Roma ", "codes": "code 1 ",
+    "accents": "è ", "phrases": "sclerosi ", "sentences of one word": "Son. ",
 }  # fmt: skip
 
 

@@ -8,10 +8,11 @@ from typing import Any
 import anyio
 import pytest
 
+from gateway.core.document import DEPTH
 from gateway.core.types import Unreadable
 from gateway.detect import Scanner
 from gateway.detect.clock import Clock, DeadlineError
-from gateway.detect.walk import CHARACTERS, DEPTH, TooManyError, walk
+from gateway.detect.walk import CHARACTERS, TooManyError, walk
 
 IBAN = "DE10297299752882001826"
 CARD = 4478878384837260

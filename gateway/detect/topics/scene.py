@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from gateway.detect.topics.lexicon import Lexicon, accents
+from gateway.detect.topics.lexicon import Entry, Lexicon, accents
 from gateway.detect.topics.tokens import Tokens
 from gateway.detect.topics.tongues import tongues
 
@@ -95,7 +95,7 @@ def read(tokens: Tokens, lexicon: Lexicon, names: Sequence[tuple[int, int]] = ()
     for tie in (*_relations(scene), *_aged(scene), *_born(scene), *_named(scene), *_selves(scene)):
         scene.add(tie)
     for start, end in names:
-        first, last = tokens.number(start), min(tokens.number(end - 1), len(tokens) - 1)
+        first, last = tokens.number(start), tokens.number(end - 1)
         if first <= last:
             scene.add(Tie("full_name" if last > first else "name", first, last))
     return scene
@@ -106,22 +106,33 @@ def _spots(tokens: Tokens, lexicon: Lexicon) -> dict[str, dict[int, list[Spot]]]
     words, sentence = tokens.words, tokens.sentence
     spoken = tongues(tokens, lexicon)
     known = {word: entries for word in set(words) if (entries := lexicon.look_up(word))}
+    tables: dict[frozenset[str], dict[str, list[Entry]]] = {}
     for index, word in enumerate(words):
         if word not in known:
             continue
         here = sentence[index]
-        languages = spoken[here]
-        seen: list[str] = []
-        for rest, listed, language, marks in known[word]:
-            if language not in languages:
-                continue
-            last = index + len(rest)
-            if listed in seen or (rest and (tuple(words[index + 1 : last + 1]) != rest or sentence[last] != here)):
-                continue
-            if _written_so(tokens.written[index], listed, marks):
-                seen.append(listed)
-                found.setdefault(listed, {}).setdefault(here, []).append(Spot(index, last))
+        table = tables.setdefault(spoken[here], {})
+        if word not in table:
+            table[word] = [entry for entry in known[word] if entry.language in spoken[here]]
+        for listed, last in _begun(tokens, index, table[word]):
+            found.setdefault(listed, {}).setdefault(here, []).append(Spot(index, last))
     return found
+
+
+def _begun(tokens: Tokens, index: int, entries: list[Entry]) -> Iterator[tuple[str, int]]:
+    """The lists that have an entry which begins at a word, and where it ends: the longest of each."""
+    words = tokens.words
+    seen: set[str] = set()
+    after = words[index + 1] if index + 1 < len(words) else ""
+    for rest, listed, _, marks in entries:
+        if listed in seen or (rest and rest[0] != after):
+            continue
+        last = index + len(rest)
+        if len(rest) > 1 and tuple(words[index + 1 : last + 1]) != rest:
+            continue
+        if tokens.sentence[last] == tokens.sentence[index] and _written_so(tokens.written[index], listed, marks):
+            seen.add(listed)
+            yield listed, last
 
 
 def _written_so(written: str, listed: str, marks: tuple[int, ...]) -> bool:
@@ -134,8 +145,14 @@ def _written_so(written: str, listed: str, marks: tuple[int, ...]) -> bool:
 def _ages(scene: Scene) -> Iterator[Age]:
     """Numbers that are somebody's age rather than a span of time."""
     tokens = scene.tokens
+    told_in = {at for name in ("years", "aged", "old") for at in scene.spots.get(name, {})}
     for index, word in enumerate(tokens.words):
-        if word[0] > "9" or not (match := _AGE.fullmatch(word)) or int(match[1]) > _OLDEST:
+        if (
+            word[0] > "9"
+            or (word.isdigit() and tokens.sentence[index] not in told_in)
+            or not (match := _AGE.fullmatch(word))
+            or int(match[1]) > _OLDEST
+        ):
             continue
         spot, glued = Spot(index, index), not word.isdigit()
         unit = glued or scene.beside(spot, -1, 1, "years")

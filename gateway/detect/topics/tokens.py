@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from dataclasses import dataclass, field
 
 WORD = re.compile(r"[^\W_]+")
@@ -34,13 +34,16 @@ class Tokens:
 
     def start(self, index: int) -> int:
         stretch = bisect_right(self._firsts, index) - 1
+        return self._starts(stretch)[index - self._firsts[stretch]]
+
+    def _starts(self, stretch: int) -> list[int]:
         places = self._places.get(stretch)
         if places is None:
             begin = self._stretches[stretch]
             end = self._stretches[stretch + 1] if stretch + 1 < len(self._stretches) else len(self.folded)
             places = [match.start() for match in WORD.finditer(self.folded, begin, end)]
             self._places[stretch] = places
-        return places[index - self._firsts[stretch]]
+        return places
 
     def end(self, index: int) -> int:
         return self.start(index) + len(self.words[index])
@@ -56,9 +59,9 @@ class Tokens:
         return self.folded[end : self.start(index + 1) if index + 1 < len(self.words) else end + 2]
 
     def number(self, offset: int) -> int:
-        """The first word that ends behind `offset`."""
-        low = self._firsts[max(0, bisect_right(self._stretches, offset) - 1)]
-        return bisect_left(range(len(self.words)), offset + 1, low, key=self.end)
+        """The word that stands at `offset`, or the last one before it."""
+        stretch = max(0, bisect_right(self._stretches, offset) - 1)
+        return self._firsts[stretch] + max(0, bisect_right(self._starts(stretch), offset) - 1)
 
 
 def cut(text: str, folded: str) -> Tokens:
