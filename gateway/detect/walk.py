@@ -10,10 +10,10 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from gateway.core.document import DEPTH, WORDS
 from gateway.core.types import Json, Unreadable
 from gateway.detect.clock import Clock
 
-DEPTH = 64
 NODES = 400_000
 _OFTEN = 256
 CHARACTERS = 8_000_000
@@ -32,25 +32,6 @@ _PARTS = {
 }  # fmt: skip
 _HANDLES = {"file_id": "file", "file_ids": "file", "file_data": "file", "attachments": "file"}
 """Fields that point to content elsewhere, wherever they stand."""
-
-_KNOWN = frozenset(
-    {
-        "messages", "role", "content", "model", "type", "text", "name", "id", "tools", "tool_calls", "tool_call_id",
-        "function", "arguments", "description", "parameters", "properties", "required", "enum", "items", "title",
-        "default", "additionalProperties", "strict", "stream", "stream_options", "include_usage", "temperature",
-        "top_p", "n", "stop", "seed", "max_tokens", "max_completion_tokens", "logprobs", "top_logprobs", "logit_bias",
-        "presence_penalty", "frequency_penalty", "user", "metadata", "response_format", "json_schema", "schema",
-        "tool_choice", "parallel_tool_calls", "store", "prediction", "modalities", "audio", "voice", "format",
-        "input_audio", "data", "image_url", "url", "detail", "file", "file_id", "file_data", "filename", "refusal",
-        "reasoning_effort", "reasoning_content", "service_tier", "safety_identifier", "prompt_cache_key",
-        "web_search_options", "user_location", "functions", "function_call", "prompt", "input", "annotations", "source",
-        "parts", "verbosity", "extra_body", "system", "object", "string", "assistant", "tool", "developer",
-        "cache_control", "thinking", "instructions", "suffix", "anyOf", "oneOf", "allOf", "$ref", "$defs",
-        "attachments", "file_ids", "key", "value", "index", "minimum", "maximum", "pattern", "examples"
-    }
-)  # fmt: skip
-"""Words of the API itself: they are not scanned, and only they are spelled out in a path. A key from
-anywhere else is the user's text, so a path, which goes into logs and records, numbers it instead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +100,7 @@ def _visit(seen: Walk, value: Json, path: str, label: str, depth: int, cap: floa
 
 
 def _text(seen: Walk, text: str, path: str, label: str, cap: float) -> None:
-    if not label and text in _KNOWN:
+    if not label and text in WORDS:
         return
     if len(text) > cap:
         text = text[: int(cap)]
@@ -150,7 +131,7 @@ def _object(seen: Walk, value: Mapping[Json, Json], path: str, depth: int, cap: 
     for index, (key, item) in enumerate(value.items()):
         if seen.full:
             break
-        if key in _KNOWN:
+        if key in WORDS:
             inner, label = f"{path}.{key}", ""
         else:
             inner, label = f"{path}~value[{index}]", str(key)
@@ -160,7 +141,7 @@ def _object(seen: Walk, value: Mapping[Json, Json], path: str, depth: int, cap: 
         if type(item) is str and key not in _HANDLES:  # most of what there is, without a further call
             seen.nodes += 1
             _text(seen, item, inner, label, cap)
-            if item not in _KNOWN:
+            if item not in WORDS:
                 beside.append((inner, item))
             continue
         if type(item) is int:

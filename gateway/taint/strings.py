@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from gateway.core.document import WORDS
 from gateway.core.types import Json
 
 SHORTEST = 40
@@ -13,11 +14,6 @@ SHORTEST = 40
 _SHORTEST_PART = 16
 """Words of the API stand between the parts of a message; a text that was cut over parts is joined without them."""
 _DEPTH = 100
-_SPELLED = frozenset(
-    {"messages", "content", "text", "tool_calls", "function", "arguments", "function_call", "refusal", "name", "role",
-     "reasoning_content", "prediction", "tools", "description", "metadata", "input", "output", "thinking", "summary"}
-)  # fmt: skip
-"""Keys that a path spells out. Any other may be the user's own word, so it is numbered."""
 
 
 class Said(NamedTuple):
@@ -58,7 +54,7 @@ def _collect(said: list[Said], value: Json, path: str, depth: int) -> None:
         return  # nobody reads what lies so deep: the detectors say so
     elif isinstance(value, dict | Mapping):
         for number, (key, inner) in enumerate(value.items()):
-            if key not in _SPELLED and isinstance(key, str) and len(key) >= _SHORTEST_PART:
+            if key not in WORDS and isinstance(key, str) and len(key) >= _SHORTEST_PART:
                 said.append(Said(f"{path}~key[{number}]", key))
             if isinstance(inner, str):
                 if len(inner) >= _SHORTEST_PART:
@@ -71,7 +67,7 @@ def _collect(said: list[Said], value: Json, path: str, depth: int) -> None:
 
 
 def _under(path: str, key: Json, number: int) -> str:
-    return f"{path}.{key}" if key in _SPELLED else f"{path}~value[{number}]"
+    return f"{path}.{key}" if key in WORDS else f"{path}~value[{number}]"
 
 
 def calls(messages: Sequence[Json]) -> Iterator[Call]:

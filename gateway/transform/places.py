@@ -11,26 +11,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+from gateway.core.document import DEPTH, WORDS
 from gateway.core.types import Json
 
 Steps: TypeAlias = tuple[str | int, ...]
 """Keys and indexes from the body's root."""
 
-DEPTH = 64
-
 _STEP = re.compile(r"\.(\$?\w+)|~(value|key)\[(\d+)\]|\[(\d+)\]")
 
-WORDS = frozenset(
-    {
-        "messages", "role", "content", "model", "type", "text", "name", "id", "tools", "tool_calls", "tool_call_id",
-        "function", "arguments", "description", "parameters", "properties", "required", "enum", "items", "title",
-        "default", "strict", "stream", "temperature", "stop", "seed", "user", "system", "assistant", "tool",
-        "developer", "metadata", "response_format", "json_schema", "schema", "tool_choice", "format", "data", "url",
-        "detail", "file", "filename", "refusal", "input", "output", "index", "pattern", "minimum", "maximum",
-        "object", "string", "number", "integer", "boolean", "array", "custom", "code", "const", "auto", "none",
-    }
-)  # fmt: skip
-"""Words of the API that a name could be spelled like: as a whole string or key they are left alone."""
+_FIXED = WORDS | {"array", "auto", "boolean", "code", "const", "custom", "integer", "none", "number", "output"}
+"""Words of the API and of schemas that a name could be spelled like: as a whole string or key they are left alone."""
 
 
 class LostError(Exception):
@@ -103,13 +93,13 @@ def spots(document: Mapping[str, Json]) -> Iterator[Spot]:
 
 def _under(value: Json, steps: Steps, depth: int) -> Iterator[Spot]:
     if isinstance(value, str):
-        if value not in WORDS:
+        if value not in _FIXED:
             yield Spot(steps, value)
     elif depth > DEPTH:
         return
     elif isinstance(value, Mapping):
         for key, item in value.items():
-            if isinstance(key, str) and key not in WORDS:
+            if isinstance(key, str) and key not in _FIXED:
                 yield Spot((*steps, key), key, is_key=True)
             yield from _under(item, (*steps, key), depth + 1)
     elif isinstance(value, list | tuple):
