@@ -15,7 +15,7 @@ KINDS = frozenset({"person", "postal_address"})
 
 _PIECE = 4000
 """Characters read between two looks at the clock and the event loop."""
-_CODE = re.compile(r"(\w)\1{3}|[A-Z0-9]{21}|[A-Za-z]\d[A-Za-z]\d|[A-Z]{5,}-[A-Z]{0,3}-")
+_CODE = re.compile(r"(\w)\1{3}|[A-Z0-9]{21}|[A-Za-z]\d[A-Za-z]\d|[A-Z]{13}|[A-Z]{5,}-(?:[A-Z]{0,3}-|\Z)")
 """What no name and no address holds: a sample, a sequence, a key."""
 _BREAK = 200
 """How far back from a piece's end a line or word may be ended instead."""
