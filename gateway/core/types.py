@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
+from types import MappingProxyType
 from typing import Any, NamedTuple, TypeAlias
 
 Json: TypeAlias = Any
@@ -129,6 +130,10 @@ class Finding:
 
 TAINT = "taint"
 """The detector whose findings are remembered of earlier requests: they stand nowhere in this one's text."""
+DERIVED: Mapping[Sensitivity, str] = MappingProxyType(
+    {Sensitivity.CONFIDENTIAL: "derived_confidential", Sensitivity.RESTRICTED: "derived_restricted"}
+)
+"""Kinds of its findings where no finding says why a request had its level: the client or a condition gave it."""
 
 CATEGORIES = frozenset(
     {"secret", "identifier", "financial", "contact", "person", "health", "special", "minor", "legal",

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import NamedTuple
 
-from gateway.core.types import Finding, Sensitivity, Unreadable
+from gateway.core.types import DERIVED, Finding, Sensitivity, Unreadable
 
 _PUBLIC, _INTERNAL, _UNKNOWN = Sensitivity.PUBLIC, Sensitivity.INTERNAL, Sensitivity.UNKNOWN
 _CONFIDENTIAL, _RESTRICTED = Sensitivity.CONFIDENTIAL, Sensitivity.RESTRICTED
@@ -35,8 +35,8 @@ DEFAULT_KINDS: Mapping[str, Sensitivity] = MappingProxyType({
     "card": _RESTRICTED,
     "cvv": _RESTRICTED,
     "restricted_mark": _RESTRICTED,
-    "derived_restricted": _RESTRICTED,  # an answer made from something of that level
-    "derived_confidential": _CONFIDENTIAL,
+    DERIVED[_RESTRICTED]: _RESTRICTED,  # an answer made from something of that level
+    DERIVED[_CONFIDENTIAL]: _CONFIDENTIAL,
     # … and kinds that weigh less when they stand alone.
     "postal_address": _INTERNAL,
     "address": _INTERNAL,

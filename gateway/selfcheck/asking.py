@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 
-from gateway.core.types import Json
+from gateway.core.types import DERIVED, Json, Sensitivity
 from gateway.policy.replay import replay
 from gateway.selfcheck.hiding import Body, Place
 from gateway.selfcheck.outside import Outside, Received
@@ -22,7 +22,7 @@ from gateway.wiring import Gateway
 
 _LONG = 40
 """Signs; no field name and no word of the wire has so many."""
-_DERIVED = (("derived_restricted", "confidential"),)
+_DERIVED = ((DERIVED[Sensitivity.RESTRICTED], "confidential"),)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from gateway.core.types import TAINT, Assessment, Decision, Finding, Json, Place, Sensitivity
+from gateway.core.types import DERIVED, TAINT, Assessment, Decision, Finding, Json, Place, Sensitivity
 
 KEPT_FROM = Sensitivity.CONFIDENTIAL
 """Answers to requests below this level are not remembered."""
@@ -52,7 +52,7 @@ class Origin:
         ]  # fmt: skip
         unknown = bool(assessment.unreadable) or decision.level is Sensitivity.UNKNOWN
         if not unknown and (decision.lifted or not facts):
-            facts.append(Fact(f"derived_{decision.level.word}", "confidential", 1.0))
+            facts.append(Fact(DERIVED[decision.level], "confidential", 1.0))
         return cls(_merged(facts), unknown)
 
     def joined(self, other: Origin) -> Origin:

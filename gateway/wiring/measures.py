@@ -8,13 +8,11 @@ from functools import partial
 from gateway import __version__
 from gateway.audit.jsonl import JsonlAudit
 from gateway.core.ports import LocalBackend
-from gateway.core.types import BackendSpec
+from gateway.core.types import DERIVED, BackendSpec
 from gateway.policy.evaluate import CompiledPolicy
 from gateway.taint import TaintMemory
 from gateway.telemetry import Metrics
 
-DERIVED = ("derived_confidential", "derived_restricted")
-"""Kinds that no detector finds: what is remembered of a level that the client or a condition gave."""
 _OF_THE_ENGINE = {
     "restarts": "Times that the local engine was started again",
     "waiting": "Requests that the local engine has taken and not ended",
@@ -34,7 +32,7 @@ def build_metrics(
         version=__version__,
         backends=[spec.name for spec in specs],
         rules=rules(policy),
-        kinds=[*kinds, *own_kinds(policy), *DERIVED],
+        kinds=[*kinds, *own_kinds(policy), *DERIVED.values()],
     )
     metrics.watch("audit_lag_records", "Records waiting for the disk", lambda: audit.status()["lag_records"])
     metrics.watch(
