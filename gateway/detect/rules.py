@@ -86,6 +86,11 @@ def _text(name: str) -> str:
     return resources.files("gateway.detect").joinpath("data", name).read_text(encoding="utf-8")
 
 
+_GENERIC = "generic_api_key"
+_SAMPLE = Allow("secret", stopwords=("12345678", "abcdefgh"))
+"""Keys that count are made up for a manual. A vendor's own form is believed all the same."""
+
+
 def load() -> Rules:
     """The shipped rules."""
     kinds, secrets, reserved = _text("kinds.toml"), _text("secrets.json"), _text("reserved.toml")
@@ -126,12 +131,12 @@ def _secrets(pack: dict[str, Any]) -> tuple[Rule, ...]:
             gate=_glued(row["gate"]),
             check="key",
             strong=not row.get("prefixed"),  # a vendor's own form, not a name and any word after it
-            confidence=0.9 if row["kind"] != "generic_api_key" else 0.7,
+            confidence=0.9 if row["kind"] != _GENERIC else 0.7,
             literals=tuple(row["keywords"]),
             group=row.get("group"),
             entropy=row.get("entropy", 0.0),
             prefixed=row.get("prefixed", False),
-            allow=(everywhere, *map(_allow, row.get("allow", ()))),
+            allow=(everywhere, *map(_allow, row.get("allow", ())), *([_SAMPLE] if row["kind"] == _GENERIC else [])),
         )
         for row in pack["rules"]
     )
