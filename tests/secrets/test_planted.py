@@ -8,31 +8,24 @@ answered are searched for the markers, as they are and in the usual disguises.
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import json
 import re
 import urllib.parse
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from tests.support.capture import CaptureServer, completion, error, event, events, words
-from tests.support.serving import Serving, serving
+from tests.support.planting import Asker, Found, mark
+from tests.support.serving import serving
 from tests.support.valkey import ValkeyServer, valkey
 
 HARD = "Prove that the square root of 2 is irrational, then generalise to any prime."
 IBAN = "DE89 3704 0044 0532 0130 00"
 IMAGE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo="}}
-
-
-def mark(place: str) -> str:
-    """A word that stands nowhere else, plain enough for a field's name."""
-    return f"zq{hashlib.sha256(place.encode()).hexdigest()[:10]}vx"
 
 
 MARKS: dict[str, str] = {}
@@ -46,33 +39,6 @@ def planted(place: str) -> str:
 APP_KEY = f"sk-gw-{planted('the app key')}"
 VENDOR_KEY = f"sk-{planted('the vendor key')}"
 UNICODE = f"Jürgen {planted('unicode')} Nuñez 北京"
-
-
-def disguises(value: str) -> dict[str, bytes]:
-    raw = value.encode()
-    forms = {"as it is": raw, "hex": binascii.hexlify(raw), "reversed": raw[::-1]}
-    forms["JSON"] = json.dumps(value)[1:-1].encode()
-    forms["URL"] = urllib.parse.quote(value).encode()
-    for shift in range(3):  # base64 says the same in three ways, as it comes to stand
-        code = base64.b64encode(b"\0" * shift + raw)
-        forms[f"base64 +{shift}"] = code[(shift and shift + 1) : -4]
-    return forms
-
-
-@dataclass
-class Found:
-    """What the gateway let out: sinks by name. Answers are not among them, refusals are."""
-
-    sinks: dict[str, bytes] = field(default_factory=dict)
-
-    def places(self, value: str) -> list[str]:
-        forms = disguises(value)
-        return [
-            f"{name} ({how})"
-            for name, content in self.sinks.items()
-            for how, form in forms.items()
-            if form.lower() in content.lower()
-        ]
 
 
 # ── What is asked ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -189,42 +155,6 @@ def upstream_answers() -> Iterator[Any]:
 # ── One run, searched for everything ────────────────────────────────────────────────────────────────────────────────
 
 
-_TOLD_BACK = {"x-gateway-dropped", "access-control-allow-origin"}
-"""Headers whose purpose is to repeat the client's own words to it."""
-
-
-class Asker:
-    """Sends requests and keeps what came back on refusals and, from all answers, the headers."""
-
-    def __init__(self, gateway: Serving, found: Found) -> None:
-        self._gateway = gateway
-        self._found = found
-        self._number = 0
-        self.statuses: list[int] = []
-
-    def __call__(self, method: str, path: str, *, keep: bool = True, **options: Any) -> httpx.Response:
-        self._number += 1
-        headers = {"authorization": f"Bearer {APP_KEY}", **options.pop("headers", {})}
-        with httpx.Client(timeout=30, trust_env=False) as client:
-            answer = client.request(method, self._gateway.url + path, headers=headers, **options)
-        self.statuses.append(answer.status_code)
-        name = f"{method} {path[:20]} no. {self._number} → {answer.status_code}"
-        if keep:
-            told = {key: value for key, value in answer.headers.items() if key not in _TOLD_BACK}
-            self._found.sinks[f"headers of {name}"] = json.dumps(told).encode()
-            text = answer.content if answer.status_code != 200 else b"".join(_error_events(answer.content))
-            self._found.sinks[f"body of {name}"] = text
-        return answer
-
-    def chat(self, body: dict[str, Any] | bytes, **options: Any) -> httpx.Response:
-        content = body if isinstance(body, bytes) else json.dumps({"model": "auto", **body}).encode()
-        return self("POST", "/v1/chat/completions", content=content, **options)
-
-
-def _error_events(content: bytes) -> list[bytes]:
-    return [line for line in content.splitlines() if line.startswith(b'data: {"error"')]
-
-
 def ask_everything(ask: Asker, outside: CaptureServer) -> None:
     for body in bodies():
         for streamed in (False, True):
@@ -271,7 +201,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> Found:
     found = Found()
     with CaptureServer() as outside, valkey(tmp_path_factory.mktemp("valkey")) as server:
         with serving(folder, _config(outside, server), env=_environment()) as gateway:
-            ask = Asker(gateway, found)
+            ask = Asker(gateway, found, APP_KEY)
             ask_everything(ask, outside)
             ask_in_odd_ways(ask)
             assert {200, 400, 401, 404, 405, 415} <= set(ask.statuses)
@@ -368,6 +298,6 @@ def test_a_finding_under_a_users_own_key_is_placed_by_number(found: Found) -> No
 def test_nothing_but_the_vendor_got_the_vendors_key_and_nobody_the_apps(tmp_path: Path) -> None:
     with CaptureServer() as outside, valkey(tmp_path) as server:
         with serving(tmp_path, _config(outside, server), env=_environment()) as gateway:
-            Asker(gateway, Found()).chat({"messages": [{"role": "user", "content": HARD}]})
+            Asker(gateway, Found(), APP_KEY).chat({"messages": [{"role": "user", "content": HARD}]})
         assert VENDOR_KEY.encode() in outside.received
         assert APP_KEY.encode() not in outside.received
