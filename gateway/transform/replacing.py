@@ -18,7 +18,7 @@ from gateway.transform.pattern import Pattern
 from gateway.transform.people import PERSON, People
 from gateway.transform.placeholders import Placeholders
 from gateway.transform.places import Changes, LostError, Spot, Steps, spot, spots
-from gateway.transform.words import EXACT, SAID, normal, plain, word_of
+from gateway.transform.words import EXACT, SAID, grouped, normal, plain, word_of
 
 _CLOSED = frozenset({"file_data", "data", "url", "file_id"})
 """Where a content part holds what is no text: nothing in there can be replaced."""
@@ -131,7 +131,7 @@ class Replacing:
             return Span(start, end, self.placeholders.name("VALUE", f"!{own[1]}", value), quoted)
         if finding.kind in SAID and not any(map(str.isdigit, value)):
             raise EgressDenied(f"what is said about {finding.kind} is no value to be replaced, so the request stays")
-        spelling = normal(value, category, view)
+        spelling = normal(value, finding.kind, category, view)
         word = word_of(finding.kind, category, value)
         if word == PERSON and plain(value, view):
             name = self._people.name(value, spelling)
@@ -140,7 +140,7 @@ class Replacing:
         if name not in self._swept:
             self._swept.add(name)
             exact = category in EXACT or not plain(value, view)
-            known = sweep.value(value, name, exact=exact, person=word == PERSON)
+            known = sweep.value(value, name, exact=exact, person=word == PERSON, compact=grouped(value, finding.kind))
             self._sweep.known.extend([known] if known else [])
         return Span(start, end, name, quoted)
 
@@ -188,7 +188,7 @@ class Replacing:
     def _part(self, known: sweep.Known) -> str:
         assert known.part is not None
         word, said, number = known.part
-        return self.placeholders.name(word, normal(said, "person", "raw"), said, number)
+        return self.placeholders.name(word, normal(said, "person", "person", "raw"), said, number)
 
     def _plainer(self, text: str) -> str:
         """JSON without needless escapes, where something known is spelled with them."""
@@ -239,7 +239,9 @@ class Replacing:
                 at = end + 1
         else:
             self._put(
-                changes, where, self.placeholders.name("NUMBER", normal(where.text, "identifier", "raw"), where.text)
+                changes,
+                where,
+                self.placeholders.name("NUMBER", normal(where.text, "number", "identifier", "raw"), where.text),
             )
 
     def _put(self, changes: Changes, where: Spot, name: str) -> None:

@@ -39,6 +39,8 @@ TOPICS = frozenset({"health", "special", "minor", "legal", "confidential"})
 _KEPT = frozenset({"max_tokens", "max_completion_tokens", "temperature", "top_p", "seed", "reasoning_effort"})
 _ALONE = ("tools", "functions", "response_format", "logprobs", "prediction", "audio", "modalities")
 _HISTORY = 3000
+_MANY_DIGITS = 6
+"""What has so many is looked for in the rewrite however its digits are grouped."""
 
 REWRITE = (
     "Rewrite the user's last request for an outside expert who must not learn anything private. Leave out or "
@@ -123,7 +125,8 @@ def _occurs(request: Request, finding: Finding, text: str) -> bool:
     except LostError:
         return True  # nobody can say
     said = where.text[finding.place.start : finding.place.end]
-    known = sweep.value(said, "", exact=False, person=finding.category == "person")
+    person, compact = finding.category == "person", sum(map(str.isdigit, said)) >= _MANY_DIGITS
+    known = sweep.value(said, "", exact=False, person=person, compact=compact)
     return known is not None and next(sweep.Sweep([known]).hits(text), None) is not None
 
 

@@ -39,11 +39,12 @@ class Hit(NamedTuple):
     known: Known
 
 
-def value(value: str, name: str, *, exact: bool, person: bool) -> Known | None:
-    """How to look for a value; None for one so short that it would be found everywhere."""
+def value(value: str, name: str, *, exact: bool, person: bool, compact: bool) -> Known | None:
+    """How to look for a value, with `compact` in whatever groups its digits are written; None for one so short that it
+    would be found everywhere."""
     said = value.strip()
     bare = _MARKS.sub("", said).casefold()
-    if sum(map(str.isdigit, bare)) >= 6 and len(bare) <= 40 and not exact:
+    if compact and len(bare) <= 40 and not exact:
         return Known(bare, True, f"(?i:{_bounded(_GAP.join(map(re.escape, bare)), bare)})", name)
     single = person and not re.search(r"\s", said)
     shortest = _SHORTEST_NAME if person else _SHORTEST_NUMBER if bare.isdigit() else _SHORTEST

@@ -35,14 +35,27 @@ def word_of(kind: str, category: str, value: str) -> str:
     return word
 
 
-def normal(value: str, category: str, view: str) -> str:
+_TELLING = frozenset(
+    {"email", "ip_address", "mac_address", "date", "birth_date", "address", "postal_address", "username", *SAID}
+)
+"""Kinds in which a mark tells one value from another: ab@c.de is not a.b@c.de, nor 11/1/1980 the day of 1/11/1980."""
+_FEWEST = 8
+"""Digits from which on the marks between them only group them."""
+
+
+def normal(value: str, kind: str, category: str, view: str) -> str:
     """Equal for two spellings of one value. What stands there encoded is a spelling of its own."""
     if category in EXACT or not plain(value, view):
         return "=" + value
     folded = unicodedata.normalize("NFKC", value).casefold().strip()
-    if category == "person":
+    if category == "person" or not grouped(value, kind):
         return _SPACES.sub(" ", folded)
     return _MARKS.sub("", folded) or "=" + value
+
+
+def grouped(value: str, kind: str) -> bool:
+    """Whether the marks in a value are there for the eye alone, as in an IBAN or a telephone number."""
+    return kind not in _TELLING and "@" not in value and sum(map(str.isdigit, value)) >= _FEWEST
 
 
 def plain(value: str, view: str) -> bool:

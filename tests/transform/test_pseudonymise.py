@@ -129,6 +129,25 @@ async def test_one_value_has_one_placeholder_however_it_is_spelled(
     assert tokens[0] == tokens[1] != tokens[2] == tokens[3]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("anna.verdi@posta.it annaverdi@posta.it anna_verdi@posta.it an.na@verdiposta.it", id="mail"),
+        pytest.param("anna\u200b.verdi@posta.it anna.verdi@posta.it", id="mail with an invisible sign"),
+        pytest.param("IP 84.112.11.9, IP 84.11.211.9", id="ip address"),
+        pytest.param("born on 1/11/1980, date of birth 11/1/1980, met on 11.1.1980", id="date of birth"),
+        pytest.param("customer number 150000, total 1500.00 or 1.500,00 or 15 00 00", id="short number"),
+    ],
+)
+async def test_what_only_a_mark_tells_apart_comes_back_as_it_was_written(
+    tools: Any, scanner: Any, transform: Pseudonymise, text: str
+) -> None:
+    done = await tools.apply(transform, scanner, tools.request(text))
+    assert done.replaced
+    back = await tools.through(done.restore, [[Chunk(0, {"content": said(done)})]])
+    assert tools.text(back) == text
+
+
 async def test_a_value_found_once_is_replaced_where_nothing_gives_it_away(
     tools: Any, scanner: Any, transform: Pseudonymise
 ) -> None:
