@@ -14,7 +14,7 @@ import anyio.to_thread
 from gateway.audit.jsonl import JsonlAudit
 from gateway.core.errors import AuditUnavailable, ConfigurationError
 from gateway.core.records import AuditRecord
-from gateway.core.types import Json
+from gateway.core.types import DERIVED, Json
 from gateway.detect.stack import Worded
 from gateway.policy.doubts import Vocabulary
 from gateway.policy.evaluate import CompiledPolicy
@@ -25,8 +25,10 @@ from gateway.wiring.measures import own_kinds, rules
 
 
 def vocabulary(detector: Worded) -> Vocabulary:
-    """Every word that the detectors can say."""
-    return Vocabulary(kinds=detector.kinds, categories=detector.categories, contexts=detector.contexts)
+    """Every word that the detectors can say, and what is said where an answer comes back."""
+    return Vocabulary(
+        kinds=detector.kinds.union(DERIVED.values()), categories=detector.categories, contexts=detector.contexts
+    )
 
 
 def warn(log: Any, policy: CompiledPolicy) -> None:

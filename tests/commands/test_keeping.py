@@ -191,6 +191,11 @@ def test_a_rule_that_never_applies_is_exit_code_1(tmp_path: Path) -> None:
     assert result.out.endswith("mine.yaml: not ok\n")
 
 
+def test_a_rule_about_what_came_back_applies(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text("name: mine\nlevels: {derived_confidential: restricted}\n")
+    assert "never applies" not in call(tmp_path, "check", "mine.yaml").out
+
+
 @pytest.mark.parametrize("name", ["default.yaml", "policies/strict.yaml"])
 def test_a_shipped_policy_is_checked_by_its_name_from_anywhere(tmp_path: Path, name: str) -> None:
     result = call(tmp_path, "check", name)
