@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from typing import Any
 
 from gateway.assess.report import Verdict, Way
 from gateway.assess.samples import Sample
@@ -52,7 +51,7 @@ class Judge:
     def _asked(self, request: Request, assessment: Assessment) -> Iterator[tuple[Request, Assessment]]:
         """Every way of asking that changes nothing about what is private: harder, by name, with tools."""
         for model in self._models:
-            named: Any = replace(request, model=model)
+            named = replace(request, model=model)
             for gain in (assessment.gain, *_GAINS):
                 for needs in (assessment.needs, Needs(tools=True)):
                     confidence = assessment.gain_confidence if gain == assessment.gain else 1.0

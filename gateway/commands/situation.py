@@ -40,14 +40,6 @@ def situation(args: argparse.Namespace) -> Situation:
     return Situation(settings, folder, planned_specs(settings, folder), policy)
 
 
-def scanner(here: Situation) -> Any:
-    from gateway.detect import Scanner
-    from gateway.wiring.places import packs_place
-
-    packs = packs_place(here.settings, here.folder)
-    return Scanner.load(cache_dir=packs, deadline_ms=here.settings.detect.deadline_ms)
-
-
 @asynccontextmanager
 async def detecting(here: Situation, policy: CompiledPolicy) -> AsyncGenerator[Worded]:
     """All that looks at a request in a gateway: rules, optional tiers, the policy's own words, the text of files.
@@ -65,9 +57,9 @@ async def detecting(here: Situation, policy: CompiledPolicy) -> AsyncGenerator[W
 
 
 def rows(args: argparse.Namespace) -> Iterator[dict[str, Any]]:
-    """Input as rows that hold `messages`: JSON lines from stdin, or all of stdin as one text."""
+    """Input as rows that hold `text` or `messages`: JSON lines from stdin, or all of stdin as one text."""
     if not args.jsonl:
-        yield {"id": 1, "messages": [{"role": "user", "content": read_text()}], "text": True}
+        yield {"id": 1, "text": read_text()}
         return
     for number, line in enumerate(sys.stdin.buffer, 1):
         if line.strip():
@@ -111,9 +103,9 @@ def _row(number: int, line: bytes) -> dict[str, Any]:
 
 def document_of(row: dict[str, Any]) -> dict[str, Any]:
     """What detectors read: `$.text` for a text row, the whole body without the id for a chat."""
-    if "messages" in row and row.get("text") is not True:
+    if "messages" in row:
         return {name: value for name, value in row.items() if name != "id"}
-    return {"text": row["text"] if isinstance(row.get("text"), str) else row["messages"][0]["content"]}
+    return {"text": row["text"]}
 
 
 def messages_of(row: dict[str, Any]) -> list[dict[str, Any]]:

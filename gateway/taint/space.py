@@ -8,7 +8,7 @@ of entries that are gone stay in the row until a quarter of it is theirs.
 from __future__ import annotations
 
 from collections import Counter, OrderedDict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,9 +45,6 @@ class Space:
 
     def __len__(self) -> int:
         return len(self._entries)
-
-    def __iter__(self) -> Iterator[Entry]:
-        return iter(self._entries.values())
 
     def get(self, entry_id: bytes) -> Entry | None:
         return self._entries.get(entry_id)

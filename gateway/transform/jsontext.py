@@ -79,7 +79,6 @@ def escaped(value: str) -> str:
 
 
 _MARK = re.compile(r'["\\]')
-_OPENER = re.compile(r"\s*[\[{]")
 
 
 @dataclass(slots=True)
