@@ -38,10 +38,6 @@ class OwnDetector:
         self._book: tuple[OwnRules, Book] | None = None
 
     @property
-    def inner(self) -> Detector:
-        return self._inner
-
-    @property
     def pack(self) -> str:
         return self._pack(self._rules())
 
@@ -73,18 +69,6 @@ class OwnDetector:
         except DeadlineError:
             return _unread(scan, "deadline")
         except Exception:  # noqa: BLE001 - whatever it is, nobody has looked for what this house calls private
-            return _unread(scan, "detector_failed")
-
-    def add(self, document: Mapping[str, Json], scan: Scan) -> Scan:
-        """The same without an event loop, to what the inner detector has already said."""
-        try:
-            rules = self._rules()
-            if not rules.rules and not rules.exceptions:
-                return scan
-            return self._in_thread(document, scan, rules, {})
-        except DeadlineError:
-            return _unread(scan, "deadline")
-        except Exception:  # noqa: BLE001 - as above
             return _unread(scan, "detector_failed")
 
     def _in_thread(self, document: Mapping[str, Json], scan: Scan, rules: OwnRules, seen: dict[Any, Any]) -> Scan:

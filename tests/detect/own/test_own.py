@@ -10,7 +10,9 @@ import pytest
 
 from gateway.core.own_rules import NO_RULES, OwnException, OwnRule, OwnRules
 from gateway.core.types import Finding, Place, Scan, Unreadable
+from gateway.detect.clock import Clock
 from gateway.detect.own import OwnDetector
+from gateway.detect.own.book import Book
 from gateway.detect.walk import walk
 
 pytestmark = pytest.mark.anyio
@@ -32,9 +34,6 @@ class Mail:
         self.unreadable: tuple[Unreadable, ...] = ()
 
     async def scan(self, document: Mapping[str, Any], seen: dict[Any, Any] | None = None) -> Scan:
-        return self.scan_now(document)
-
-    def scan_now(self, document: Mapping[str, Any]) -> Scan:
         findings: list[Finding] = []
         for text in walk(document).texts:
             for number, (value, kind, category) in enumerate(self.known, 1):
@@ -162,7 +161,6 @@ async def test_without_rules_it_is_the_inner_detector() -> None:
     body = document("me@house.example on Nordlicht")
     assert await own(NO_RULES, inner).scan(body) == await inner.scan(body)
     assert own(NO_RULES, inner).pack == inner.pack
-    assert own(NO_RULES, inner).add(body, inner.scan_now(body)) == inner.scan_now(body)
 
 
 async def test_the_pack_tells_the_rules_apart_and_is_told_with_every_scan() -> None:
@@ -200,10 +198,10 @@ FAULTS: dict[str, Callable[[], OwnDetector]] = {
 @pytest.mark.parametrize("make", FAULTS.values(), ids=FAULTS.keys())
 async def test_what_fails_leaves_the_request_unread_and_keeps_what_was_found(make: Callable[[], OwnDetector]) -> None:
     body = document("me@house.example")
-    for scan in (await make().scan(body), make().add(body, Mail().scan_now(body))):
-        assert scan.unreadable == (Unreadable("$", "detector_failed"),)
-        assert [finding.kind for finding in scan.findings] == ["email"]
-        assert not scan.generic
+    scan = await make().scan(body)
+    assert scan.unreadable == (Unreadable("$", "detector_failed"),)
+    assert [finding.kind for finding in scan.findings] == ["email"]
+    assert not scan.generic
 
 
 async def test_what_takes_too_long_is_unread() -> None:
@@ -242,12 +240,13 @@ HOSTILE = {
 
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE.keys())
 def test_no_text_takes_more_than_linear_time(text: str) -> None:
-    detector = own(deadline_ms=60_000.0)
-    times = []
+    book, times = Book(ALL), []
     for size in (len(text) // 4, len(text)):
         began = time.thread_time()
-        scan = detector.add(document(text[:size]), Scan())
+        walked = walk(document(text[:size]))
+        list(book.in_fields(walked.texts))
+        for each in walked.texts:
+            book.in_text(each.text, Clock(60_000.0))
         times.append(time.thread_time() - began)
-        assert scan.unreadable == ()
     # Four times the text; what does not grow with it, and a noisy machine, are allowed for.
     assert times[1] < 12 * max(times[0], 0.02)
