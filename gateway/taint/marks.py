@@ -13,7 +13,7 @@ from gateway.taint.entry import Entry, Owner
 from gateway.taint.origin import Origin
 from gateway.taint.prints import Hasher, Prints, needed, own, remembered
 from gateway.taint.reading import Codes, Reader, Reading
-from gateway.taint.strings import SHORTEST, Call
+from gateway.taint.strings import SHORTEST, Call, Result
 
 _LEAST_LETTERS = 16
 """Forty characters of dashes and a word are no text."""
@@ -98,7 +98,15 @@ def call_name(owner: Owner, call: Call) -> bytes | None:
 
 def call_id(owner: Owner, call: Call) -> bytes | None:
     """The call by its id, where that was drawn at random: `call_0` and `functions.search:2` come again and again."""
-    given = call.call_id.replace(call.name, " ") if call.name else call.call_id
-    if not _RANDOM.search(given):
+    return _random_id(owner, call.call_id, call.name)
+
+
+def answered_call_id(owner: Owner, result: Result) -> bytes | None:
+    """The same for the call that a result says it answers."""
+    return _random_id(owner, result.call_id, result.name)
+
+
+def _random_id(owner: Owner, given: str, name: str) -> bytes | None:
+    if not _RANDOM.search(given.replace(name, " ") if name else given):
         return None
-    return owner.digest(b"call-id", call.call_id.encode("utf-8", "surrogatepass"))
+    return owner.digest(b"call-id", given.encode("utf-8", "surrogatepass"))

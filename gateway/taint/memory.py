@@ -16,7 +16,7 @@ from gateway.core.types import Assessment, Decision, Json, Request, Scan, Unread
 from gateway.taint.answer import Noted, WatchedAnswer
 from gateway.taint.entry import Entry, Owner
 from gateway.taint.familiar import Familiar
-from gateway.taint.marks import Marks, call_id, call_name, conversation_id, whole_id
+from gateway.taint.marks import Marks, answered_call_id, call_id, call_name, conversation_id, whole_id
 from gateway.taint.origin import KEPT_FROM, Origin, findings
 from gateway.taint.space import Space
 from gateway.taint.store import Store
@@ -136,7 +136,7 @@ class TaintMemory:
         for call in calls(request.messages):
             named.extend((call.path, entry) for entry in _known_call(owner, space, call))
         for result in results(request.messages):
-            by_id = call_id(owner, Call("", result.call_id, result.name, ""))
+            by_id = answered_call_id(owner, result)
             if by_id is not None:
                 named.append((result.path, space.get(by_id)))
         return [(path, entry) for path, entry in named if entry is not None]
@@ -200,7 +200,7 @@ class TaintMemory:
         names = {call.name for call in known if not call.call_id}
         texts: list[str] = []
         for result in given:
-            by_id = call_id(owner, Call("", result.call_id, result.name, ""))
+            by_id = answered_call_id(owner, result)
             if (
                 result.call_id in ids
                 or (not result.call_id and result.name in names)
