@@ -5,16 +5,21 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import anyio
 
 from gateway.api.schema import parse_body
 from gateway.commands.situation import Situation, detecting, situation
 from gateway.core.errors import BadRequest, ConfigurationError
-from gateway.core.types import Zone
+from gateway.core.types import Json, Zone
+
+if TYPE_CHECKING:
+    from gateway.assess.report import Report
+    from gateway.assess.samples import Samples
 
 
 def run(args: argparse.Namespace) -> int:
@@ -34,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _check_body(line: int, body: Any) -> None:
+def _check_body(line: int, body: Mapping[str, Json]) -> None:
     """The line is checked as the gateway would check it, so that nothing is counted that would never be served."""
     try:
         parse_body(json.dumps({"model": "auto", **body}).encode())
@@ -42,7 +47,7 @@ def _check_body(line: int, body: Any) -> None:
         raise ConfigurationError(f"line {line}: {error.param or 'messages'!r}: {error}") from None
 
 
-async def _assess(here: Situation, samples: Any) -> Any:
+async def _assess(here: Situation, samples: Samples) -> Report:
     from gateway.assess.judge import Judge
     from gateway.assess.report import report
     from gateway.policy.load import load_policy
@@ -63,7 +68,7 @@ async def _assess(here: Situation, samples: Any) -> Any:
     return report(verdicts, facts, repeated=samples.repeated)
 
 
-def _keep(here: Situation, told: Any) -> None:
+def _keep(here: Situation, told: Report) -> None:
     """Beside the audit folder, for the console. There is no text in it."""
     from gateway.wiring.places import audit_places
 
