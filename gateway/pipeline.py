@@ -175,6 +175,7 @@ class Pipeline:
                     self._parts.observer.backend_failed(way.backend, error)
                 if not self._moves_on(error):
                     raise
+                trace.restore, trace.replaced = None, 0  # of this way alone: the next one may change nothing
                 problem = problem or error
         raise problem or LocalUnavailable("no backend is configured that may answer this request")
 

@@ -7,7 +7,8 @@ import pytest
 
 from gateway.core.errors import BackendBroke, LocalModelUnfit
 from gateway.core.types import Chunk, Decision, Score, Usage
-from tests.support.line import IBAN, Lines, ScriptedLocal, ScriptedRemote, asking, text_of
+from gateway.transform import Pseudonymise
+from tests.support.line import IBAN, Lines, ScriptedLocal, ScriptedRemote, WordDetector, asking, text_of
 
 pytestmark = pytest.mark.anyio
 
@@ -53,6 +54,22 @@ async def test_attempts_are_numbered_from_one_in_their_order(lines: Lines) -> No
     assert line.outcome.tried == (("large", "upstream_broke"), ("other", "answered"))
     assert reply.decision.notice == "other answered instead of large (large: upstream_broke)"
     assert line.watcher.failures == [("large", "BackendBroke")]
+
+
+async def test_what_a_failed_attempt_replaced_is_not_told_of_the_answer_that_came_instead(lines: Lines) -> None:
+    detector = WordDetector()
+    policy = """
+name: masked
+permit:
+  - {name: hard, zone: remote, when: {sensitivity: {at_most: confidential}}, with: pseudonymise}
+"""
+    transforms = {"pseudonymise": Pseudonymise(detector, b"k")}
+    broken = ScriptedRemote("large", [BackendBroke("it broke")])
+    line = lines(broken, policy=policy, detector=detector, transforms=transforms)
+    reply, _ = await line.ask(asking(f"IBAN {IBAN}"))
+    assert IBAN not in str(broken.sent[0].outgoing.payload)
+    assert (reply.way.backend, reply.replaced) == ("local", 0)
+    assert (line.outcome.replaced, line.outcome.unrestored) == (0, 0)
 
 
 async def test_the_edge_is_told_the_decision_before_any_backend_is_asked(lines: Lines) -> None:

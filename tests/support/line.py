@@ -15,7 +15,7 @@ from gateway.audit.memory import MemoryAudit
 from gateway.cache import SingleFlight, cache_key
 from gateway.cache.memory import MemoryCache
 from gateway.core.parts import Parts, Reply
-from gateway.core.ports import Cache, Detector, LocalBackend, Scorer
+from gateway.core.ports import Cache, Detector, LocalBackend, Scorer, Transform
 from gateway.core.records import Outcome
 from gateway.core.release import Released
 from gateway.core.types import (
@@ -212,6 +212,7 @@ class Lines:
         audit: MemoryAudit | None = None,
         cache: Cache | None = None,
         cached: bool = True,
+        transforms: Mapping[str, Transform] | None = None,
     ) -> Line:
         here = None if off else local or ScriptedLocal()
         outside = {remote.spec.name: remote for remote in remotes or (ScriptedRemote(),)}
@@ -231,6 +232,7 @@ class Lines:
             flight=SingleFlight(),
             cache_key=partial(_key, b"0123456789abcdef"),
             facts=facts,
+            transforms=transforms or {},
         )
         return Line(Pipeline(parts), log, watcher, here, outside)
 
