@@ -205,10 +205,10 @@ def found(outside: CaptureServer, tmp_path_factory: pytest.TempPathFactory) -> F
             (folder / "policy.yaml").write_text(POLICY)
             gateway.stop()
         run_commands(folder, found)
-    for path in folder.rglob("*"):
+    for left in folder.rglob("*"):
         # The policy is the operator's own file, and its copies beside the log are what `gateway why` decides by.
-        if path.is_file() and path.name not in {"gateway.yaml", "policy.yaml"} and path.parent.name != "policies":
-            found.sinks[str(path.relative_to(folder))] = path.read_bytes()
+        if left.is_file() and left.name not in {"gateway.yaml", "policy.yaml"} and left.parent.name != "policies":
+            found.sinks[str(left.relative_to(folder))] = left.read_bytes()
     return found
 
 
