@@ -5,16 +5,16 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import anyio.to_thread
 
 from gateway.core.own_rules import OwnRules
-from gateway.core.ports import Detector
 from gateway.core.types import Finding, Json, Scan, Unreadable
 from gateway.detect.clock import Clock, DeadlineError
 from gateway.detect.merge import Merge
 from gateway.detect.own.book import Book
+from gateway.detect.stack import Worded
 from gateway.detect.walk import Text, TooManyError, walk
 
 _NAME = "own"
@@ -30,7 +30,7 @@ class OwnDetector:
     The policy may be another one at the next request, so the rules are asked for at each.
     """
 
-    def __init__(self, inner: Detector, rules: Callable[[], OwnRules], *, deadline_ms: float = 250.0) -> None:
+    def __init__(self, inner: Worded, rules: Callable[[], OwnRules], *, deadline_ms: float = 250.0) -> None:
         """`deadline_ms` is processor time for one document, on top of what `inner` takes."""
         self._inner = inner
         self._rules = rules
@@ -43,16 +43,16 @@ class OwnDetector:
 
     @property
     def kinds(self) -> frozenset[str]:
-        """The words of the inner detector, where it can tell them, and of the rules in force."""
-        return self._inner_words("kinds").union(rule.kind for rule in self._rules().rules)
+        """The words of the inner detector and of the rules in force."""
+        return self._inner.kinds.union(rule.kind for rule in self._rules().rules)
 
     @property
     def categories(self) -> frozenset[str]:
-        return self._inner_words("categories").union(rule.category for rule in self._rules().rules)
+        return self._inner.categories.union(rule.category for rule in self._rules().rules)
 
     @property
     def contexts(self) -> frozenset[str]:
-        return self._inner_words("contexts")
+        return self._inner.contexts
 
     async def scan(self, document: Mapping[str, Json], seen: dict[Any, Any] | None = None) -> Scan:
         memory = {} if seen is None else seen
@@ -114,10 +114,6 @@ class OwnDetector:
             return self._inner.pack
         return hashlib.sha256(f"{self._inner.pack}\0{_NAME}\0{rules.digest}".encode()).hexdigest()
 
-    def _inner_words(self, what: str) -> frozenset[str]:
-        words: frozenset[str] = getattr(self._inner, what, frozenset())
-        return words
-
 
 def _ordered(findings: Sequence[Finding], texts: Sequence[Text]) -> list[Finding]:
     """As they stand, the wider first: what stands inside another of its kind is the same thing, seen again."""
@@ -128,10 +124,3 @@ def _ordered(findings: Sequence[Finding], texts: Sequence[Text]) -> list[Finding
 def _unread(scan: Scan, reason: str) -> Scan:
     unread = (*scan.unreadable, Unreadable("$", reason))
     return replace(scan, unreadable=tuple(dict.fromkeys(unread)), generic=False)
-
-
-if TYPE_CHECKING:
-    from gateway.core.own_rules import NO_RULES
-
-    def _is_a_detector(inner: Detector) -> Detector:
-        return OwnDetector(inner, lambda: NO_RULES)

@@ -28,6 +28,8 @@ class Mail:
 
     pack = "ab"
     kinds = frozenset({"email", "api_key"})
+    categories: frozenset[str] = frozenset()
+    contexts: frozenset[str] = frozenset()
     known = (("me@house.example", "email", "contact"), ("hunter2hunter2", "api_key", "secret"))
 
     def __init__(self) -> None:
