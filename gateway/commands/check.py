@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,12 +39,16 @@ def run(args: argparse.Namespace) -> int:
 
 async def _check(args: argparse.Namespace, here: Situation, file: Path, specs: Sequence[BackendSpec]) -> bool:
     """Against all that looks at a request in a gateway, the policy's own words included."""
+    from gateway.detect.adapters.judge import KIND
     from gateway.policy.check import check_policy
     from gateway.policy.load import load_policy
     from gateway.wiring.policies import vocabulary
 
     async with detecting(here, load_policy(file, specs)) as detector:
-        report = check_policy(file, specs, vocabulary(detector))
+        words = vocabulary(detector)
+        if here.settings.detect.judge is not None:  # it is not started here, and what it says is known all the same
+            words = replace(words, kinds=words.kinds | {KIND})
+        report = check_policy(file, specs, words)
         _tell(report)
         cases = args.cases or file.with_suffix(".cases.yaml")
         failed = await _run_cases(file, cases, detector, specs) if _wanted(args, cases) else 0

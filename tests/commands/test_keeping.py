@@ -191,6 +191,13 @@ def test_a_rule_that_never_applies_is_exit_code_1(tmp_path: Path) -> None:
     assert result.out.endswith("mine.yaml: not ok\n")
 
 
+def test_a_rule_about_what_the_judge_says_applies_where_there_is_one(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text("name: mine\nlevels: {judged_private: restricted}\n")
+    (tmp_path / "judged.yaml").write_text("detect: {judge: {}}\n")
+    assert "never applies" in call(tmp_path, "check", "mine.yaml").out
+    assert "never applies" not in call(tmp_path, "check", "mine.yaml", "--config", "judged.yaml").out
+
+
 def test_a_rule_about_what_came_back_applies(tmp_path: Path) -> None:
     (tmp_path / "mine.yaml").write_text("name: mine\nlevels: {derived_confidential: restricted}\n")
     assert "never applies" not in call(tmp_path, "check", "mine.yaml").out
