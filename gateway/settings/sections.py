@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import re
 from pathlib import Path
@@ -19,6 +18,7 @@ from pydantic import (
 )
 
 from gateway.core.errors import ConfigurationError
+from gateway.core.hosts import is_loopback
 from gateway.core.types import Zone
 from gateway.detect.adapters.options import HttpOptions, JudgeOptions, OnnxOptions, PresidioOptions
 from gateway.engine.machine import MOST_THREADS
@@ -249,15 +249,6 @@ class Taint(_Part):
 class Log(_Part):
     level: Literal["debug", "info", "warning", "error"] = "info"
     format: Literal["json", "console"] = "json"
-
-
-def is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def read_key(backend: Backend, folder: Path) -> SecretStr | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import ipaddress
 import shutil
 import ssl
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from pathlib import Path
 import httpx
 
 from gateway.core.errors import ConfigurationError
+from gateway.core.hosts import is_loopback
 from gateway.setup.screen import Progress, silent
 
 SIZE_LIMIT = 200 * 1024**3
@@ -73,15 +73,8 @@ def check_url(url: str) -> None:
         raise ConfigurationError("that is not a URL") from error
     if parsed.scheme == "https" and parsed.host:
         return
-    if parsed.scheme != "http" or not _loopback(parsed.host):
+    if parsed.scheme != "http" or not is_loopback(parsed.host):
         raise ConfigurationError(f"downloads go over https, not {parsed.scheme!r} (plain http to loopback alone)")
-
-
-def _loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _trust() -> ssl.SSLContext:

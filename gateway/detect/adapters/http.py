@@ -9,7 +9,6 @@ One list for each text, in their order; `start` and `end` count code points; eve
 from __future__ import annotations
 
 import hashlib
-import ipaddress
 import json
 import os
 import ssl
@@ -21,6 +20,7 @@ import httpx
 from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.core.errors import ConfigurationError
+from gateway.core.hosts import is_loopback
 from gateway.detect.adapters.options import HttpOptions
 from gateway.detect.tier import Span
 from gateway.detect.walk import Text
@@ -110,7 +110,7 @@ def _trust(options: HttpOptions, folder: Path) -> ssl.SSLContext | bool:
         host, parts = "", urlsplit("")
     if parts.scheme not in {"http", "https"} or not host or parts.username or parts.password or parts.fragment:
         raise ConfigurationError("detect.http.url must be an http(s) URL without user and fragment")
-    loopback = _is_loopback(host)
+    loopback = is_loopback(host)
     if not loopback and options.zone != "private":
         raise ConfigurationError(
             f"detect.http.url {host!r} is not on this host: every request's text would go there. "
@@ -135,13 +135,6 @@ def _system() -> ssl.SSLContext:
     context = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     return context
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _key(options: HttpOptions, environment: Mapping[str, str]) -> str:
