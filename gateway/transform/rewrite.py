@@ -14,22 +14,19 @@ from typing import Any
 
 import anyio
 
+from gateway.core.asking import ask, undecided
 from gateway.core.errors import DeadlineExceeded, EgressDenied, GatewayError
 from gateway.core.ports import Detector, LocalBackend, Transformed
 from gateway.core.types import (
     TAINT,
     VALUES,
-    Allowed,
     Assessment,
     Chunk,
-    Decision,
     Finding,
     Json,
     Pieces,
     Request,
-    Sensitivity,
     Usage,
-    Zone,
 )
 from gateway.transform import sweep
 from gateway.transform.places import LostError, spot
@@ -85,7 +82,7 @@ class Rewrite:
         asked = _locally(request, {"messages": messages, "max_tokens": 700, "temperature": 0})
         try:
             with anyio.fail_after(self._rewrite_s):
-                text, finish = await _collected(self._local, asked)
+                text, finish = await ask(self._local, asked, self.name)
         except (TimeoutError, GatewayError) as error:
             raise EgressDenied("the local model could not rewrite the request, so it stays") from error
         text = text.strip().strip('"').strip()
@@ -154,23 +151,6 @@ def _locally(request: Request, body: Mapping[str, Json]) -> Request:
     return replace(request, model="local", body=body, local_only=True, adapter=None, use_cache=False)
 
 
-def _decision(local: LocalBackend) -> Decision:
-    """What the engine is told of a request that no policy decides, because it never leaves."""
-    way = Allowed(local.spec.name, Zone.LOCAL, "rewrite")
-    return Decision(Sensitivity.UNKNOWN, Zone.LOCAL, local.spec.name, "rewrite", (), "", "", (way,), cacheable=False)
-
-
-async def _collected(local: LocalBackend, request: Request) -> tuple[str, str | None]:
-    told: list[str] = []
-    finish: str | None = None
-    async with aclosing(local.stream(request, _decision(local))) as answer:
-        async for pieces in answer:
-            for chunk in pieces:
-                told.append(chunk.delta.get("content") or "")
-                finish = chunk.finish or finish
-    return "".join(told), finish
-
-
 @dataclass(slots=True)
 class Composed:
     """The way back: the local model answers the request itself, with the outside answer as a draft."""
@@ -190,7 +170,8 @@ class Composed:
                     usage = chunk.usage or usage
         body = {key: value for key, value in self.request.body.items() if key in self.local.honours}
         body["messages"] = [{"role": "system", "content": COMPOSE + "".join(draft)}, *self.request.messages]
-        async with aclosing(self.local.stream(_locally(self.request, body), _decision(self.local))) as composed:
+        asked, decision = _locally(self.request, body), undecided(self.local, Rewrite.name)
+        async with aclosing(self.local.stream(asked, decision)) as composed:
             while (told := await self._next(composed)) is not None:
                 yield [chunk if chunk.usage is None else _both(chunk, usage) for chunk in told]
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from contextlib import aclosing
 
+from gateway.core.asking import ask
 from gateway.core.ports import LocalBackend
-from gateway.core.types import Allowed, Decision, Principal, Request, Scan, Sensitivity, Zone
+from gateway.core.types import Principal, Request, Scan
 from gateway.detect.adapters.options import JudgeOptions
 from gateway.detect.tier import Span
 from gateway.detect.walk import Text
@@ -73,19 +73,11 @@ class JudgeFinder:
         """The engine belongs to somebody else."""
 
     async def _private(self, text: str) -> bool:
-        said: list[str] = []
-        async with aclosing(self._local.stream(_request(text), self._decision())) as answer:
-            async for pieces in answer:
-                said.extend(str(chunk.delta["content"]) for chunk in pieces if chunk.delta.get("content"))
-        verdict = json.loads("".join(said))["private"]
+        said, _ = await ask(self._local, _request(text), self.name)
+        verdict = json.loads(said)["private"]
         if not isinstance(verdict, bool):
             raise TypeError("the judge said neither yes nor no")
         return verdict
-
-    def _decision(self) -> Decision:
-        spec = self._local.spec
-        way = Allowed(spec.name, Zone.LOCAL, "judge")
-        return Decision(Sensitivity.UNKNOWN, Zone.LOCAL, spec.name, "judge", (), "", "", (way,), cacheable=False)
 
 
 def _request(text: str) -> Request:
