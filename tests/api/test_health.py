@@ -58,10 +58,10 @@ def test_a_probe_reads_what_serves_and_what_is_only_canned(gateway: Serving) -> 
     answer = gateway.get("/readyz")
     assert answer.status_code == 200
     parts = answer.json()["parts"]
-    assert {"audit", "policy", "cache", "local", "large"} <= parts.keys()
+    assert {"audit", "policy", "cache", "taint", "local", "large"} <= parts.keys()
     assert parts["local"]["note"] == "canned answers, no model"
     assert parts["policy"]["name"] == "api"
-    assert gateway.get("/readyz?zone=remote").json()["parts"].keys() == {"audit", "policy", "cache", "large"}
+    assert gateway.get("/readyz?zone=remote").json()["parts"].keys() == {"audit", "policy", "cache", "taint", "large"}
     assert gateway.get("/healthz").json() == {"status": "ok"}
 
 
