@@ -17,6 +17,9 @@ from gateway.core.types import Json
 Steps: TypeAlias = tuple[str | int, ...]
 """Keys and indexes from the body's root."""
 
+Key: TypeAlias = tuple[Steps, bool]
+"""What tells one place from all others of a document: its steps, and whether it is a key."""
+
 _STEP = re.compile(r"\.(\$?\w+)|~(value|key)\[(\d+)\]|\[(\d+)\]")
 
 _FIXED = WORDS | {"array", "auto", "boolean", "code", "const", "custom", "integer", "none", "number", "output"}
@@ -35,6 +38,10 @@ class Spot:
     """For a key: the steps to its object, and the key."""
     text: str = field(repr=False)
     is_key: bool = False
+
+    @property
+    def key(self) -> Key:
+        return self.steps, self.is_key
 
     @property
     def plain(self) -> bool:

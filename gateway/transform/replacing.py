@@ -13,15 +13,14 @@ from gateway.core.errors import EgressDenied
 from gateway.core.types import Finding, Json
 from gateway.transform import sweep
 from gateway.transform.jsontext import is_json, pieces, unescaped
+from gateway.transform.located import Located, located
 from gateway.transform.names import without_title
 from gateway.transform.pattern import Pattern
 from gateway.transform.people import PERSON, People
 from gateway.transform.placeholders import Placeholders
-from gateway.transform.places import Changes, LostError, Spot, Steps, spot, spots
+from gateway.transform.places import Changes, Key, LostError, Spot, spots
 from gateway.transform.words import EXACT, SAID, grouped, normal, plain, word_of
 
-_CLOSED = frozenset({"file_data", "data", "url", "file_id"})
-"""Where a content part holds what is no text: nothing in there can be replaced."""
 _BOUNDS = frozenset({"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"})
 
 
@@ -33,15 +32,6 @@ class Span(NamedTuple):
     name: str
     quoted: bool = False
     """It was a number in JSON: what takes its place is a string."""
-
-
-@dataclass(slots=True)
-class _Found:
-    """The findings in one string."""
-
-    spot: Spot
-    node: Json
-    findings: list[Finding]
 
 
 @dataclass(slots=True)
@@ -66,17 +56,17 @@ class Replacing:
     def replace(self, body: Mapping[str, Json], findings: Iterable[Finding]) -> dict[str, Json]:
         """A copy of `body` without the values found. Raises EgressDenied where something cannot be replaced."""
         try:
-            found = _by_spot(body, findings)
+            found = located(body, findings)
             every = list(spots(body))
-            order = {(each.steps, each.is_key): at for at, each in enumerate(every)}
-            named: dict[tuple[Steps, bool], list[Span]] = {}
+            order = {each.key: at for at, each in enumerate(every)}
+            named: dict[Key, list[Span]] = {}
             for key in sorted(found, key=lambda key: order.get(key, len(order))):
                 named[key] = self._named(found[key])
             self._learn()
             changes = Changes()
             for each in every:
-                if not self._counts_numbers(found.get((each.steps, each.is_key))):
-                    self._change(changes, each, named.pop((each.steps, each.is_key), []))
+                if not self._counts_numbers(found.get(each.key)):
+                    self._change(changes, each, named.pop(each.key, []))
             for key, spans in named.items():
                 self._change_odd(changes, found[key], spans)
             self._rounds += 1
@@ -86,7 +76,7 @@ class Replacing:
 
     # -- naming --------------------------------------------------------------------------------------------------
 
-    def _named(self, found: _Found) -> list[Span]:
+    def _named(self, found: Located) -> list[Span]:
         """The stretches to replace in one string, each with its placeholder."""
         text = found.spot.text
         json_text = isinstance(found.node, str) and not found.spot.is_key and is_json(text)
@@ -218,10 +208,10 @@ class Replacing:
         return "".join((*told, text[done:]))
 
     @staticmethod
-    def _counts_numbers(found: _Found | None) -> bool:
+    def _counts_numbers(found: Located | None) -> bool:
         return found is not None and not isinstance(found.node, str)
 
-    def _change_odd(self, changes: Changes, found: _Found, spans: list[Span]) -> None:
+    def _change_odd(self, changes: Changes, found: Located, spans: list[Span]) -> None:
         """A number, a row of numbers, or a string that is a word of the API: no text around it."""
         where, node = found.spot, found.node
         if isinstance(node, str):
@@ -251,36 +241,3 @@ class Replacing:
 
 def _free(start: int, end: int, taken: Iterable[tuple[int, int]]) -> bool:
     return all(end <= first or last <= start for first, last in taken)
-
-
-def _by_spot(body: Mapping[str, Json], findings: Iterable[Finding]) -> dict[tuple[Steps, bool], _Found]:
-    found: dict[tuple[Steps, bool], _Found] = {}
-    split: list[Finding] = []
-    for finding in findings:
-        if finding.place.view == "joined":
-            split.append(finding)
-            continue
-        where, node = spot(body, finding.place.path)
-        if where.steps[-1:] and where.steps[-1] in _CLOSED and "content" in where.steps:
-            raise EgressDenied("a value stands inside an attachment and cannot be replaced, so the request stays")
-        found.setdefault((where.steps, where.is_key), _Found(where, node, [])).findings.append(finding)
-    whole = list(found.values())
-    if not all(any(_explains(each, finding) for each in whole) for finding in split):
-        raise EgressDenied("a value is split over several texts and cannot be replaced, so the request stays")
-    return found
-
-
-def _explains(found: _Found, split: Finding) -> bool:
-    """Whether what seems split is a whole value with another text's first or last word glued to it.
-
-    It is then gone with the value; where it is not, the next scan says so and the request stays.
-    """
-    for each in found.findings:
-        if each.category != split.category:
-            continue
-        if each.place.path == split.place.path:
-            if each.place.start <= split.place.start and split.place.end <= each.place.end:
-                return True
-        elif not found.spot.text[: each.place.start].strip():
-            return True
-    return False
