@@ -244,6 +244,7 @@ class Taint(_Part):
     ttl_s: float = Field(default=86_400, gt=0)
     """Seconds after which it is forgotten what an answer was made from."""
     max_mb: float = Field(default=64, gt=0)
+    """Memory in this process; beyond it, whoever holds most forgets first."""
 
 
 class Log(_Part):
