@@ -7,7 +7,7 @@ text came out as it went in are passed on as they are. Others lose their `logpro
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
@@ -56,8 +56,10 @@ class Deltas:
     open: Open
     json_content: bool = False
     """The client asked for JSON: `content` is."""
-    other: Callable[[Json], Json] | None = None
+    other: Callable[[Json], Awaitable[Json]] | None = None
     """What becomes of a field that is no text."""
+    logprobs: bool = True
+    """False: no chunk keeps them. They hold tokens that no reader looked at."""
     _texts: dict[_Key, Text] = field(default_factory=dict)
     _last: dict[int, _Key] = field(default_factory=dict)
     """choice → the plain text that came last: when another begins, it has ended."""
@@ -79,6 +81,8 @@ class Deltas:
         told: list[Chunk] = []
         same = True
         for chunk in pieces:
+            if not self.logprobs and chunk.logprobs is not None:
+                chunk, same = chunk._replace(logprobs=None), False
             if not chunk.delta and chunk.finish is None:
                 told.append(chunk)
                 continue
@@ -123,7 +127,7 @@ class Deltas:
                 if calls := [call for each in value if (call := await self._call(chunk.choice, each)) is not None]:
                     new[name] = calls
             else:
-                new[name] = value if self.other is None else self.other(value)
+                new[name] = value if self.other is None else await self.other(value)
         return new
 
     async def _plain(self, choice: int, name: str, text: str, told: list[Chunk]) -> str:
@@ -147,7 +151,7 @@ class Deltas:
         """One fragment of a tool call; None when nothing is left of it for now."""
         index = call.get("index") if isinstance(call, Mapping) else None
         if type(index) is not int:
-            return call if self.other is None else self.other(call)
+            return call if self.other is None else await self.other(call)
         new = dict(call)
         for kind, names in _INNER.items():
             if isinstance(inner := call.get(kind), Mapping):

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from gateway.core.ports import Detector
-from gateway.core.types import TAINT, Pieces, Sensitivity
+from gateway.core.types import TAINT, Json, Pieces, Sensitivity
 from gateway.transform.deltas import Deltas
 from gateway.transform.jsontext import Lexer, pieces
 
@@ -36,7 +36,7 @@ class Guard:
     """Reads every text of an answer through the detector and redacts what the policy grades high enough.
 
     At most `AT_MOST` characters wait, or a number, key or sentence that is not over yet. What cannot be read is taken
-    out. Tool arguments stay JSON.
+    out. Tool arguments stay JSON. `logprobs` go, as they repeat the answer in tokens that nobody can read one by one.
     """
 
     def __init__(self, detector: Detector) -> None:
@@ -48,7 +48,22 @@ class Guard:
         def opened(_: str, is_json: bool) -> Watched:
             return Watched(self._detector, at_least, level_of, Lexer() if is_json else None)
 
-        return Deltas(opened).through(answer)
+        async def other(value: Json) -> Json:
+            return await _looked_through(value, lambda: opened("", False))
+
+        return Deltas(opened, other=other, logprobs=False).through(answer)
+
+
+async def _looked_through(value: Json, opened: Callable[[], Watched]) -> Json:
+    """A part of an answer that is no text of its own, each of its strings read: annotations and the like."""
+    if isinstance(value, str):
+        text = opened()
+        return await text.feed(value) + await text.flush()
+    if isinstance(value, Mapping):
+        return {key: await _looked_through(item, opened) for key, item in value.items()}
+    if isinstance(value, list):
+        return [await _looked_through(item, opened) for item in value]
+    return value
 
 
 @dataclass(slots=True)

@@ -32,7 +32,7 @@ class Restore:
         return self._unrestored
 
     def __call__(self, answer: AsyncGenerator[Pieces, None]) -> AsyncGenerator[Pieces, None]:
-        return Deltas(self._open, self._json_content, self._whole).through(answer)
+        return Deltas(self._open, self._json_content, self._other).through(answer)
 
     def text(self, text: str) -> str:
         """A text that is there as a whole."""
@@ -44,8 +44,11 @@ class Restore:
     def _missed(self) -> None:
         self._unrestored += 1
 
-    def _whole(self, value: Json) -> Json:
+    async def _other(self, value: Json) -> Json:
         """A part of an answer that is no text of its own: annotations and the like."""
+        return self._whole(value)
+
+    def _whole(self, value: Json) -> Json:
         if isinstance(value, str):
             return self.text(value)
         if isinstance(value, Mapping):

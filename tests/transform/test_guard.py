@@ -164,3 +164,20 @@ async def test_whatever_is_said_no_planted_value_passes_and_the_rest_does(
         assert value not in said or kind not in found
     if not found:
         assert said == text
+
+
+async def test_what_is_no_text_of_its_own_is_looked_through_as_well(tools: Any, scanner: Any) -> None:
+    cited = {"type": "url_citation", "url_citation": {"url": f"https://x.example/?m={EMAIL}", "title": IBAN}}
+    given_ = {"content": "See there.", "annotations": [cited], "audio": {"transcript": f"call {EMAIL}"}}
+    chunks = await tools.through(guarded(scanner), [[Chunk(0, given_, "stop")]])
+    told = json.dumps([chunk.delta for chunk in chunks])
+    assert EMAIL not in told
+    assert IBAN not in told
+    assert '"type": "url_citation"' in told
+
+
+@pytest.mark.parametrize("delta", [{}, {"content": ""}, {"content": "Well. "}], ids=["alone", "empty", "beside text"])
+async def test_tokens_beside_the_text_do_not_pass(tools: Any, scanner: Any, delta: dict[str, str]) -> None:
+    tokens = {"content": [{"token": IBAN, "logprob": -0.1}]}
+    chunks = await tools.through(guarded(scanner), [[Chunk(0, delta, None, tokens)], [Chunk(0, {}, "stop", tokens)]])
+    assert [chunk.logprobs for chunk in chunks if chunk.logprobs] == []
