@@ -16,6 +16,8 @@ from gateway.transform.names import ordinary, titled
 _MARKS = re.compile(r"[\W_]+")
 _GAP = r"[\s._/\-]{0,2}"
 _SHORTEST, _SHORTEST_NUMBER, _SHORTEST_NAME = 6, 5, 3
+_SHORTEST_SECRET = 4
+"""Of a secret that is no mere word."""
 _LONG = 16
 """From this length on a value counts inside a longer word, too."""
 
@@ -48,6 +50,8 @@ def value(value: str, name: str, *, exact: bool, person: bool, compact: bool) ->
         return Known(bare, True, f"(?i:{_bounded(_GAP.join(map(re.escape, bare)), bare)})", name)
     single = person and not re.search(r"\s", said)
     shortest = _SHORTEST_NAME if person else _SHORTEST_NUMBER if bare.isdigit() else _SHORTEST
+    if exact and not said.isalpha():
+        shortest = _SHORTEST_SECRET
     if len(said) < shortest or (single and ordinary(said)):
         return None
     if single:

@@ -50,3 +50,17 @@ async def test_a_value_that_cannot_be_taken_out_keeps_the_request_at_home(tools:
     found = Finding("x", "iban", "financial", 1.0, Place("$.messages[3].content", 0, 4))
     with pytest.raises(EgressDenied):
         await Strip(scanner).apply(tools.request("hello"), Assessment((found,)), {})
+
+
+async def test_a_short_password_is_gone_where_nothing_gives_it_away(tools: Any) -> None:
+    messages = [{"role": "user", "content": "pw Kx9!z"}, {"role": "assistant", "content": "(Kx9!z) it is"}]
+    found = Finding("words", "password", "secret", 0.9, Place("$.messages[0].content", 3, 8))
+    done = await Strip(tools.detector({})).apply(tools.request(messages), Assessment((found,)), {})
+    assert "Kx9!z" not in json.dumps(done.request.body)
+
+
+async def test_a_password_that_is_a_short_word_does_not_take_the_word_out_of_the_text(tools: Any) -> None:
+    messages = [{"role": "user", "content": "pw test"}, {"role": "assistant", "content": "a test of it"}]
+    found = Finding("words", "password", "secret", 0.9, Place("$.messages[0].content", 3, 7))
+    done = await Strip(tools.detector({})).apply(tools.request(messages), Assessment((found,)), {})
+    assert [each["content"] for each in done.request.body["messages"][1:]] == ["pw [REMOVED_SECRET_1]", "a test of it"]
