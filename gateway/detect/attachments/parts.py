@@ -10,7 +10,12 @@ from dataclasses import dataclass, field
 from gateway.core.types import Json
 from gateway.detect.attachments.limits import Unread
 
-_URL = re.compile(r"data:([A-Za-z0-9.+-]+/[A-Za-z0-9.+-]+)?(?:;charset=[A-Za-z0-9_-]+)?;base64,")
+_URL = re.compile(
+    r"data:([A-Za-z0-9.+-]+/[A-Za-z0-9.+-]+)?"
+    r"(?:;charset=(?i:utf-?8|us-ascii|iso-8859-1|windows-1252))?;base64,"
+)
+"""In any other character set the same bytes may say something else: `charset=utf-7` hides an address from whoever
+reads plain letters."""
 _NAME = 1024
 """Characters of a file name: longer ones are no names, and not scanned to their end."""
 

@@ -89,6 +89,10 @@ async def test_text_files_are_read(
         pytest.param(b"Content-Transfer-Encoding: base64\n\nAAAA", "a.txt", "text/plain", "embedded_file", id="mail"),
         pytest.param("not base64!", "a.txt", "text/plain", "malformed", id="no base64"),
         pytest.param("aGVsbG8=aGVsbG8=", "a.txt", "text/plain", "malformed", id="more after base64's end"),
+        pytest.param(b"+AGEAQABi-.it", "a.txt", "text/plain;charset=utf-7", "malformed", id="letters in another code"),
+        pytest.param(
+            "\u6f22".encode("utf-16-be"), "a.txt", "text/plain;charset=utf-16", "malformed", id="no byte order"
+        ),
         pytest.param(b"x" * 3_000, "a.txt", "text/plain", "too_large", id="too many bytes"),
     ],
 )
