@@ -33,25 +33,11 @@ from gateway.core.errors import (
     Unsupported,
 )
 from gateway.core.parts import Asked, Parts, Reply
-from gateway.core.ports import (
-    Answer,
-    Policy,
-    Transformed,
-    Turn,
-)
+from gateway.core.ports import Answer, Policy, Transformed, Turn
 from gateway.core.refusal import refusal
 from gateway.core.release import check, release
 from gateway.core.trace import Trace, ms_since
-from gateway.core.types import (
-    Allowed,
-    Assessment,
-    BackendSpec,
-    Chunk,
-    Decision,
-    Pieces,
-    Request,
-    Zone,
-)
+from gateway.core.types import Allowed, Assessment, BackendSpec, Chunk, Decision, Pieces, Request, Zone
 
 MAX_CACHED_CHUNKS = 20_000
 
@@ -76,13 +62,14 @@ class Pipeline:
             assessment = await self._assess(request, seen, trace)
             policy = self._parts.policies.current()
             decision = self._decide(policy, request, assessment, trace)
-            await self._record_decided(request, assessment, decision, trace)
+            asked = Asked(request, assessment, policy, decision, seen)
+            await self._record_decided(asked, trace)
             if decided is not None:
                 decided(decision)
             if decision.refusal is not None:
                 raise refusal(decision)
             async with AsyncExitStack() as stack:
-                yield await self._answer(Asked(request, assessment, policy, decision, seen), trace, stack)
+                yield await self._answer(asked, trace, stack)
             if trace.complete:
                 trace.outcome = "cached" if trace.cache == "hit" else "ok"
         except Refused as error:
@@ -157,7 +144,7 @@ class Pipeline:
         for way in decision.allowed:
             try:
                 if way.zone is Zone.LOCAL:
-                    if decision.zone is not Zone.LOCAL and not trace.recorded and not self._may_go_unrecorded():
+                    if decision.zone is not Zone.LOCAL and not trace.recorded and not _unrecorded(asked):
                         await self._record_kept(request, way, "fallback", trace)
                     spec, dropped, stream = self._local(request, decision)
                 else:
@@ -173,19 +160,11 @@ class Pipeline:
                 trace.tried.append((way.backend, error.code or type(error).__name__))
                 if isinstance(error, BackendError | LocalUnavailable | DeadlineExceeded):
                     self._parts.observer.backend_failed(way.backend, error)
-                if not self._moves_on(error):
+                if not _moves_on(error, asked):
                     raise
                 trace.restore, trace.replaced = None, 0  # of this way alone: the next one may change nothing
                 problem = problem or error
         raise problem or LocalUnavailable("no backend is configured that may answer this request")
-
-    def _moves_on(self, error: GatewayError) -> bool:
-        """Whether the next way may be tried. Without a record only what stays here may, where the policy says so."""
-        if isinstance(error, AuditUnavailable):
-            return self._may_go_unrecorded()
-        if isinstance(error, BackendRejected):
-            return False
-        return isinstance(error, BackendError | EgressDenied | Unsupported | Unavailable)
 
     def _local(
         self, request: Request, decision: Decision
@@ -348,14 +327,15 @@ class Pipeline:
 
     # -- evidence ------------------------------------------------------------------------------------------------
 
-    async def _record_decided(self, request: Request, assessment: Assessment, decision: Decision, trace: Trace) -> None:
+    async def _record_decided(self, asked: Asked, trace: Trace) -> None:
         """No record, no answer. Only LOCAL answers may go on without one, and only where the policy says so.
 
         Where something leaves, the `attempt` record is the one that is waited for; this one is written before it in
         the same file, so it is durable no later. Where nothing leaves after all, `_record_kept` is waited for.
         """
-        parts, spec = self._parts, self._spec(decision.backend)
-        facts = parts.facts(request, assessment) if parts.facts else {}
+        request, decision, parts = asked.request, asked.decision, self._parts
+        spec = self._spec(decision.backend)
+        facts = parts.facts(request, asked.assessment) if parts.facts else {}
         canonical = parts.canonical(request.body) if parts.canonical else None
         began = time.perf_counter()
         try:
@@ -364,7 +344,7 @@ class Pipeline:
                 durable=decision.zone is Zone.LOCAL or decision.refusal is not None,
             )
         except AuditUnavailable:
-            if decision.zone is not Zone.LOCAL or not self._may_go_unrecorded():
+            if decision.zone is not Zone.LOCAL or not _unrecorded(asked):
                 raise
         trace.audit_ms += ms_since(began)
 
@@ -374,15 +354,26 @@ class Pipeline:
         await self._parts.audit.write(evidence.kept(request, way, why))
         trace.audit_ms += ms_since(began)
 
-    def _may_go_unrecorded(self) -> bool:
-        return getattr(self._parts.policies.current(), "without_record", "refuse") == "local"
-
     async def _record_outcome(self, request: Request, trace: Trace) -> None:
         outcome = trace.finish()
         # The answer is out and its decision was recorded; the sink's own status tells the operator when it failed.
         with suppress(AuditUnavailable):
             await self._parts.audit.write(evidence.ended(request, outcome), durable=False)
         self._parts.observer.finished(outcome)
+
+
+def _moves_on(error: GatewayError, asked: Asked) -> bool:
+    """Whether the next way may be tried. Without a record only what stays here may, where the policy says so."""
+    if isinstance(error, AuditUnavailable):
+        return _unrecorded(asked)
+    if isinstance(error, BackendRejected):
+        return False
+    return isinstance(error, BackendError | EgressDenied | Unsupported | Unavailable)
+
+
+def _unrecorded(asked: Asked) -> bool:
+    """Whether an answer made here may go on without a record, under the policy that decided."""
+    return asked.policy.without_record == "local"
 
 
 async def _kept(answer: Answer) -> None:

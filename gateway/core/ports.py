@@ -50,6 +50,8 @@ class Policy(Protocol):
 
     name: str
     digest: str
+    without_record: str
+    """`refuse` or `local`: whether an answer made here may go on when its record cannot be written."""
 
     def decide(self, request: Request, assessment: Assessment) -> Decision: ...
 
