@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gateway.core.types import Json, Pieces
-from gateway.taint.strings import Call
+from gateway.taint.strings import Call, spoken
 
 _MOST_CHARACTERS = 4_000_000
 """Of one answer; what comes after is not remembered."""
@@ -61,14 +61,12 @@ class Noted:
             return
         index = piece.get("index", 0)
         call = self._calls.setdefault((choice, index if isinstance(index, int | str) else 0), _NotedCall())
-        function = piece.get("function")
         given = piece.get("id")
         if isinstance(given, str):
             call.call_id = given
             self._grew(given)
-        for name, parts in (("name", call.name), ("arguments", call.arguments)):
-            value = function.get(name) if isinstance(function, Mapping) else None
-            if isinstance(value, str):
+        for value, parts in zip(spoken(piece), (call.name, call.arguments), strict=True):
+            if value:
                 parts.append(value)
                 self._grew(value)
 

@@ -78,9 +78,17 @@ def calls(messages: Sequence[Json]) -> Iterator[Call]:
         given = message.get("tool_calls")
         for one in given if isinstance(given, list) else ():
             if isinstance(one, Mapping):
-                yield _call(path, one.get("id"), one.get("function"))
+                yield Call(path, _text(one.get("id")), *spoken(one))
         if message.get("function_call") is not None:
-            yield _call(path, None, message["function_call"])
+            yield Call(path, "", *spoken({"function": message["function_call"]}))
+
+
+def spoken(call: Mapping[str, Json]) -> tuple[str, str]:
+    """Name and arguments of a call or of a piece of one; of a custom tool's, what stands for them."""
+    for kind, arguments in (("function", "arguments"), ("custom", "input")):
+        if isinstance(inner := call.get(kind), Mapping):
+            return _text(inner.get("name")), _text(inner.get(arguments))
+    return "", ""
 
 
 def results(messages: Sequence[Json]) -> Iterator[Result]:
@@ -89,11 +97,6 @@ def results(messages: Sequence[Json]) -> Iterator[Result]:
             texts = tuple(said.text for said in strings(message.get("content")) if len(said.text) >= SHORTEST)
             path = f"$.messages[{number}]"
             yield Result(path, _text(message.get("tool_call_id")), _text(message.get("name")), texts)
-
-
-def _call(path: str, call_id: Json, function: Json) -> Call:
-    function = function if isinstance(function, Mapping) else {}
-    return Call(path, _text(call_id), _text(function.get("name")), _text(function.get("arguments")))
 
 
 def _text(value: Json) -> str:

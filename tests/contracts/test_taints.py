@@ -274,6 +274,17 @@ async def test_a_tool_call_comes_back_by_what_it_says(taints: TaintMemory) -> No
     assert await taints.recall(chat("q", called("call_0", rewritten, name="other_tool"))) == Scan()
 
 
+async def test_a_call_of_a_custom_tool_comes_back_like_any_other(taints: TaintMemory) -> None:
+    short = "Rossi: biopsy on 14 March, result bad"
+    for said in (ANSWER, short):
+        custom = {"index": 0, "id": "call_0", "type": "custom", "custom": {"name": "letter", "input": said}}
+        await answer(taints, chat("q"), [Chunk(0, {"tool_calls": [custom]}), Chunk(0, {}, "tool_calls")])
+    assert kinds(await taints.recall(chat(f"Translate this: {ANSWER}"))) == HEALTH
+    back = {"id": "call_0", "type": "custom", "custom": {"name": "letter", "input": short}}
+    again = chat("q", {"role": "assistant", "content": None, "tool_calls": [back]})
+    assert kinds(await taints.recall(again)) == HEALTH
+
+
 @pytest.mark.parametrize("call_id", ["call_0", "0", "functions.get_weather:0", "tool_call_1", "get_weather_17"])
 async def test_calls_that_are_merely_numbered_are_not_taken_for_each_other(taints: TaintMemory, call_id: str) -> None:
     await answer(taints, chat("q"), calling(call_id, '{"city":"Rome"}', name="get_weather"))
