@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator
 
 from gateway.detect.topics.health import Fact
-from gateway.detect.topics.scene import Scene, Spot
+from gateway.detect.topics.scene import Scene
+from gateway.detect.topics.spots import Spot
 
 _MONEY = re.compile(
     r"(?i)(?:[€$£]|\b(?:eur|usd|chf|gbp)\b)[ ]?\d|\d[\d.,' ]{0,14}[ ]?(?:[€$£]|(?:k|mila|mil|tsd|eur|usd|chf|gbp|"

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from gateway.detect.topics.scene import LABELS, Scene, Spot
+from gateway.detect.topics.scene import LABELS, Scene
+from gateway.detect.topics.spots import Spot
 
 _ILL = ("illness", "afflicted", "shouted")
 _MEANT = ("kin", "role", "case", "title", "called", "full_name")
@@ -27,7 +28,7 @@ class Fact(NamedTuple):
 def health(scene: Scene) -> Iterator[Fact]:
     """Every word of medicine that says something of somebody."""
     told = _report(scene)
-    for sentence in sorted({at for name in (*_ILL, "sign") for at in scene.spots.get(name, {})}):
+    for sentence in sorted({at for name in (*_ILL, "sign") for at in scene.spots.of(name)}):
         ills = [(spot, 2) for spot in scene.here(sentence, *_ILL)]
         ills += [(spot, 1) for spot in scene.here(sentence, "sign")]
         weights = {scene.tokens.words[spot.first]: weight for spot, weight in ills}

@@ -5,23 +5,39 @@ from __future__ import annotations
 import hashlib
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
 from itertools import product
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from gateway.detect.gate import lowered
 
 LANGUAGES = ("it", "es", "de", "fr", "en")
 EVERY = "every"
+WHOLE = 60
+"""What a common word of one language says for it; a word of several divides it among them."""
+SHIFTS = {language: 32 * place for place, language in enumerate((*LANGUAGES, EVERY))}
+"""Where each language's part stands in a number that counts for all."""
 TOPICAL = frozenset(
     {"illness", "sign", "afflicted", "shouted", "religion", "politics", "union", "ethnicity", "orientation",
      "criminal_record", "child", "pupil", "salary", "debt", "counsel", "privilege", "litigation", "deal", "unreleased",
      "called", "title", "custody", "school_year", "finances", "mandate", "advice", "house_secret"}
 )  # fmt: skip
 """Lists without a word of which a text has no topic; the others only say whose it is."""
+
+NAMING = frozenset({"title", "called", "honour", "role"})
+"""Lists that say something by themselves where a name follows."""
+LAW = frozenset({"counsel", "advice", "litigation", "privilege"})
+"""Lists that say something where two of them meet."""
+WORTH = frozenset({"salary", "finances"})
+"""Lists that say something where an amount stands."""
+SOMEONE = ("someone", "kin", "child", "role", "pupil")
+YEARS, OLD = frozenset({"years"}), frozenset({"aged", "old"})
+"""Lists that make an age of a bare number, two together: a unit, a word that introduces it, a person."""
+TELLING = TOPICAL | NAMING
+"""Lists whose entries are what is told; the others tie them to somebody."""
 
 _ACCENTS = str.maketrans(
     "àáâãäåçèéêëìíîïñòóôõöùúûüýÿßœæ’",
@@ -50,41 +66,87 @@ def accents(word: str) -> tuple[int, ...]:
     return tuple(place for place, letter in enumerate(word) if not letter.isascii())
 
 
+Listed: TypeAlias = tuple[tuple[str, tuple[Entry, ...]], ...]
+"""List → its entries that begin with a word, longest first."""
+
+
 @dataclass(frozen=True, slots=True)
 class Lexicon:
     """Every entry by its first word."""
 
-    entries: Mapping[str, tuple[Entry, ...]] = field(repr=False)
-    """First word → what begins with it, longest first."""
+    entries: Mapping[str, Listed] = field(repr=False)
+    """First word → what begins with it."""
+    telling: Mapping[str, tuple[Entry, ...]] = field(repr=False)
+    """First word → what begins with it and decides whether there is anything to tell."""
     topical: frozenset[str] = field(repr=False)
     """First words of entries that are a topic."""
-    endings: Mapping[str, tuple[Entry, ...]] = field(repr=False)
+    endings: Mapping[str, Listed] = field(repr=False)
     """Ending of long words → its lists: medicine builds its words."""
     tails: frozenset[str] = field(repr=False)
     """The last letters of the endings."""
     plain: frozenset[str] = field(repr=False)
     """Words that only look as if medicine had built them."""
-    common: Mapping[str, Mapping[str, float]] = field(repr=False)
-    """Word that tells languages apart → language → how much it says for it."""
+    common: Mapping[str, int] = field(repr=False)
+    """Word that tells languages apart → what it says for each of them, in one number (see `tongues`)."""
     digest: str
 
-    def look_up(self, word: str) -> tuple[Entry, ...]:
-        """What may begin with a word."""
-        return self.entries.get(word) or (self.built(word) if len(word) > _LONG else ())
-
-    def built(self, word: str) -> tuple[Entry, ...]:
-        """What a word's ending makes of it."""
-        if word[-_SHORTEST:] not in self.tails or word in self.plain:
+    def built(self, word: str) -> Listed:
+        """What a word's ending makes of it, where it is no entry itself."""
+        if len(word) <= _LONG or word[-_SHORTEST:] not in self.tails or word in self.plain:
             return ()
         return next(
             (self.endings[word[-size:]] for size in range(_LONGEST, _SHORTEST - 1, -1) if word[-size:] in self.endings),
             (),
         )
 
-    def has_topic(self, words: set[str]) -> bool:
-        if not self.topical.isdisjoint(words):
+    def look_up(self, words: Set[str]) -> Iterator[tuple[str, Listed]]:
+        """Every word that may begin an entry, and of which lists."""
+        for word in self.entries.keys() & words:
+            yield word, self.entries[word]
+        if not self.tails.isdisjoint([word[-_SHORTEST:] for word in words]):
+            for word in words:
+                if word not in self.entries and (built := self.built(word)):
+                    yield word, built
+
+    def may_tell(self, words: set[str], text: str) -> bool:
+        """Whether a text of these folded words may hold anything to tell. It says no for most, and at little cost."""
+        built = not self.tails.isdisjoint([word[-_SHORTEST:] for word in words])
+        if self.topical.isdisjoint(words) and not (built and any(map(self.built, words))):
+            return False
+        found = {
+            entry.listed
+            for word in self.telling.keys() & words
+            for entry in self.telling[word]
+            if words.issuperset(entry.rest) and (entry.listed != "shouted" or _shouted(word, entry, text))
+        }
+        if not found.isdisjoint(WORTH) and not _DIGIT.search(text):
+            found -= WORTH
+        if len(found & LAW) == 1:
+            found -= LAW
+        if not found.isdisjoint(TELLING) or (built and any(map(self.built, words))):
             return True
-        return any(word[-_SHORTEST:] in self.tails and len(word) > _LONG and self.built(word) for word in words)
+        bare = sum(not found.isdisjoint(lists) for lists in (SOMEONE, YEARS, OLD)) > 1
+        return any(years_of(word) < ADULT for word in words if word[0] <= "9" and (bare or not word.isdigit()))
+
+
+def _shouted(word: str, entry: Entry, text: str) -> bool:
+    return bool(entry.accents) or word.upper() in text
+
+
+ADULT = 18
+_AGE = re.compile(r"(\d{1,3})(?:yo|y|enne|enni|jahrig\w{0,2}|jaehrig\w{0,2}|ans|anni|aa)?")
+_OLDEST = 115
+_DIGIT = re.compile(r"\d")
+
+
+def years_of(word: str) -> int:
+    """The years that a folded word says; more than anybody has where it says none."""
+    match = _AGE.fullmatch(word)
+    years = int(match[1]) if match else NOBODYS
+    return years if years <= _OLDEST else NOBODYS
+
+
+NOBODYS = 1000
 
 
 @cache
@@ -93,13 +155,13 @@ def load() -> Lexicon:
     texts = {language: _text(f"{language}.toml") for language in (*LANGUAGES, EVERY)}
     entries: dict[str, list[Entry]] = {}
     endings: dict[str, list[Entry]] = {}
-    common: dict[str, dict[str, float]] = {}
+    common: dict[str, set[str]] = {}
     plain: set[str] = set()
     for language, text in texts.items():
         parsed = tomllib.loads(text)
         plain.update(fold(word) for word in _words(parsed.get("plain", "")))
         for word in _words(parsed.get("common", "")):
-            common.setdefault(fold(word), {})[language] = 1.0
+            common.setdefault(fold(word), set()).add(language)
         for name, listed in parsed.get("endings", {}).items():
             for word in _words(listed):
                 endings.setdefault(fold(word), []).append(Entry((), name, language, ()))
@@ -108,15 +170,30 @@ def load() -> Lexicon:
                 first, *rest = fold(form).split()
                 written = accents(form.split()[0])
                 entries.setdefault(first, []).append(Entry(tuple(rest), name, language, written))
+    in_order = {
+        first: sorted(set(found), key=lambda entry: (-len(entry.rest), entry)) for first, found in entries.items()
+    }
     return Lexicon(
-        {first: tuple(sorted(set(found), key=lambda e: (-len(e.rest), e))) for first, found in entries.items()},
+        {first: _by_list(found) for first, found in in_order.items()},
+        {
+            first: told
+            for first, found in in_order.items()
+            if (told := tuple(entry for entry in found if entry.listed in TELLING.union(SOMEONE, YEARS, OLD)))
+        },
         frozenset(first for first, found in entries.items() if any(entry.listed in TOPICAL for entry in found)),
-        {ending: tuple(found) for ending, found in endings.items()},
+        {ending: _by_list(found) for ending, found in endings.items()},
         frozenset(ending[-_SHORTEST:] for ending in endings),
         frozenset(plain),
-        {word: {name: 1 / len(found) for name in found} for word, found in common.items()},
+        {word: sum(WHOLE // len(found) << SHIFTS[name] for name in found) for word, found in common.items()},
         hashlib.sha256("\0".join(texts.values()).encode()).hexdigest(),
     )
+
+
+def _by_list(entries: Sequence[Entry]) -> Listed:
+    found: dict[str, list[Entry]] = {}
+    for entry in entries:
+        found.setdefault(entry.listed, []).append(entry)
+    return tuple((listed, tuple(begun)) for listed, begun in found.items())
 
 
 def _text(name: str) -> str:

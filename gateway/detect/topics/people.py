@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gateway.detect.topics.health import Fact
-from gateway.detect.topics.scene import Age, Scene, Spot
+from gateway.detect.topics.lexicon import ADULT
+from gateway.detect.topics.scene import Age, Scene
+from gateway.detect.topics.spots import Spot
 
 SPECIAL = ("religion", "politics", "union", "ethnicity", "orientation", "criminal_record")
 _MEANT = ("kin", "role", "title", "called", "full_name")
 _PEOPLE = (*_MEANT, "case", "name")
 _FAR = 15
 _CLOSE = 7
-ADULT = 18
 
 
 def special(scene: Scene) -> Iterator[Fact]:

@@ -3,31 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from gateway.detect.topics.lexicon import Entry, Lexicon, accents
+from gateway.detect.topics.lexicon import ADULT, NAMING, NOBODYS, OLD, SOMEONE, TELLING, YEARS, Lexicon, years_of
+from gateway.detect.topics.spots import Spot, Spots
 from gateway.detect.topics.tokens import Tokens
-from gateway.detect.topics.tongues import tongues
 
-_AGE = re.compile(r"(\d{1,3})(?:yo|y|enne|enni|jahrig\w{0,2}|jaehrig\w{0,2}|ans|anni|aa)?")
-_OLDEST = 115
 _REACH = 5
 """Words between "my" and "son", or between a person and an age."""
 LABELS = re.compile(r"[ \t]*[:=]")
-_SOMEONE = ("someone", "kin", "child", "role", "pupil")
 _ARTICLES = frozenset(
     {"the", "il", "lo", "la", "i", "gli", "le", "el", "los", "las", "der", "die", "das", "les", "a", "ein", "eine",
      "un", "una", "une"}
 )  # fmt: skip
-
-
-class Spot(NamedTuple):
-    """An entry of a list: its first and last word."""
-
-    first: int
-    last: int
 
 
 class Tie(NamedTuple):
@@ -49,18 +39,17 @@ class Scene:
     """One text, read once. Everything is looked up by sentence."""
 
     tokens: Tokens
-    spots: dict[str, dict[int, list[Spot]]]
-    """List → sentence → its entries there."""
+    spots: Spots
     ties: dict[int, list[Tie]] = field(default_factory=dict)
     ages: dict[int, list[Age]] = field(default_factory=dict)
 
     def of(self, *names: str) -> Iterator[Spot]:
         for name in names:
-            for spots in self.spots.get(name, {}).values():
+            for spots in self.spots.of(name).values():
                 yield from spots
 
     def here(self, sentence: int, *names: str) -> list[Spot]:
-        return [spot for name in names for spot in self.spots.get(name, {}).get(sentence, ())]
+        return [spot for name in names for spot in self.spots.of(name).get(sentence, ())]
 
     def sentence(self, spot: Spot) -> int:
         return self.tokens.sentence[spot.first]
@@ -87,11 +76,14 @@ class Scene:
         self.ties.setdefault(self.tokens.sentence[tie.first], []).append(tie)
 
 
-def read(tokens: Tokens, lexicon: Lexicon, names: Sequence[tuple[int, int]] = ()) -> Scene:
-    """`names` are the offsets of people that another detector has seen."""
-    scene = Scene(tokens, _spots(tokens, lexicon))
-    for age in _ages(scene):
+def read(tokens: Tokens, words: Set[str], lexicon: Lexicon, names: Sequence[tuple[int, int]] = ()) -> Scene | None:
+    """None where nothing stands that could be told. `words` are the different ones of `tokens`, `names` the offsets of
+    people that another detector has seen."""
+    scene = Scene(tokens, Spots(tokens, words, lexicon))
+    for age in _ages(scene, words):
         scene.ages.setdefault(tokens.sentence[age.at], []).append(age)
+    if not _tells(scene):
+        return None
     for tie in (*_relations(scene), *_aged(scene), *_born(scene), *_named(scene), *_selves(scene)):
         scene.add(tie)
     for start, end in names:
@@ -101,66 +93,33 @@ def read(tokens: Tokens, lexicon: Lexicon, names: Sequence[tuple[int, int]] = ()
     return scene
 
 
-def _spots(tokens: Tokens, lexicon: Lexicon) -> dict[str, dict[int, list[Spot]]]:
-    found: dict[str, dict[int, list[Spot]]] = {}
-    words, sentence = tokens.words, tokens.sentence
-    spoken = tongues(tokens, lexicon)
-    known = {word: entries for word in set(words) if (entries := lexicon.look_up(word))}
-    tables: dict[frozenset[str], dict[str, list[Entry]]] = {}
-    for index, word in enumerate(words):
-        if word not in known:
-            continue
-        here = sentence[index]
-        table = tables.setdefault(spoken[here], {})
-        if word not in table:
-            table[word] = [entry for entry in known[word] if entry.language in spoken[here]]
-        for listed, last in _begun(tokens, index, table[word]):
-            found.setdefault(listed, {}).setdefault(here, []).append(Spot(index, last))
-    return found
+def _tells(scene: Scene) -> bool:
+    """Whether there is an entry that may be told, a child's age, or a name behind a word that introduces one."""
+    if any(scene.spots.of(listed) for listed in TELLING - NAMING):
+        return True
+    if any(age.years < ADULT for ages in scene.ages.values() for age in ages):
+        return True
+    tokens = scene.tokens
+    return any(spot.last + 1 < len(tokens) and tokens.capital(spot.last + 1) for spot in scene.of(*NAMING))
 
 
-def _begun(tokens: Tokens, index: int, entries: list[Entry]) -> Iterator[tuple[str, int]]:
-    """The lists that have an entry which begins at a word, and where it ends: the longest of each."""
-    words = tokens.words
-    seen: set[str] = set()
-    after = words[index + 1] if index + 1 < len(words) else ""
-    for rest, listed, _, marks in entries:
-        if listed in seen or (rest and rest[0] != after):
-            continue
-        last = index + len(rest)
-        if len(rest) > 1 and tuple(words[index + 1 : last + 1]) != rest:
-            continue
-        if tokens.sentence[last] == tokens.sentence[index] and _written_so(tokens.written[index], listed, marks):
-            seen.add(listed)
-            yield listed, last
-
-
-def _written_so(written: str, listed: str, marks: tuple[int, ...]) -> bool:
-    """Whether a word's accents and capitals are those of the entry, as far as the text has any."""
-    if not written.isascii() and accents(written) != marks:
-        return False
-    return listed != "shouted" or written.isupper()
-
-
-def _ages(scene: Scene) -> Iterator[Age]:
+def _ages(scene: Scene, words: Set[str]) -> Iterator[Age]:
     """Numbers that are somebody's age rather than a span of time."""
     tokens = scene.tokens
-    told_in = {at for name in ("years", "aged", "old") for at in scene.spots.get(name, {})}
+    numbers = {word: years for word in words if word[0] <= "9" and (years := years_of(word)) < NOBODYS}
+    if not numbers:
+        return
+    told_in = {at for name in YEARS | OLD for at in scene.spots.of(name)}
     for index, word in enumerate(tokens.words):
-        if (
-            word[0] > "9"
-            or (word.isdigit() and tokens.sentence[index] not in told_in)
-            or not (match := _AGE.fullmatch(word))
-            or int(match[1]) > _OLDEST
-        ):
+        if word not in numbers or (word.isdigit() and tokens.sentence[index] not in told_in):
             continue
         spot, glued = Spot(index, index), not word.isdigit()
         unit = glued or scene.beside(spot, -1, 1, "years")
-        person = scene.beside(spot, _REACH, 4, *_SOMEONE)
+        person = scene.beside(spot, _REACH, 4, *SOMEONE)
         told = scene.beside(spot, 1, -1, "aged") or scene.beside(spot, -1, 2, "old")
         alone = glued and not word.endswith(("ans", "anni", "aa"))
         if alone or (unit and (told or person)) or (told and person):
-            yield Age(index, int(match[1]))
+            yield Age(index, numbers[word])
 
 
 def _relations(scene: Scene) -> Iterator[Tie]:
@@ -189,7 +148,7 @@ def _aged(scene: Scene) -> Iterator[Tie]:
     for ages in scene.ages.values():
         for age in ages:
             spot = Spot(age.at, age.at)
-            near = scene.beside(spot, _REACH + 1, _REACH, *_SOMEONE)
+            near = scene.beside(spot, _REACH + 1, _REACH, *SOMEONE)
             if near:
                 yield Tie("case", min(near.first, age.at), max(near.last, age.at))
             elif scene.beside(spot, 2, 2, "old") or not scene.tokens.words[age.at].isdigit():

@@ -18,9 +18,9 @@ _MOST = 80
 class Tokens:
     """Words by number: folded, as written, and in which sentence. Where one stands is worked out when somebody asks."""
 
+    text: str = field(repr=False)
     folded: str = field(repr=False)
     words: list[str] = field(repr=False)
-    written: list[str] = field(repr=False)
     sentence: list[int] = field(repr=False)
     _firsts: list[int] = field(repr=False)
     """The first word of every stretch between two marks."""
@@ -28,9 +28,17 @@ class Tokens:
     """Where each stretch begins."""
     _places: dict[int, list[int]] = field(default_factory=dict, repr=False)
     """Stretch → where its words begin, for those that somebody asked about."""
+    _written: list[str] | None = field(default=None, repr=False)
 
     def __len__(self) -> int:
         return len(self.words)
+
+    @property
+    def written(self) -> list[str]:
+        """The words with their accents and capitals."""
+        if self._written is None:
+            self._written = WORD.findall(self.text)
+        return self._written
 
     def start(self, index: int) -> int:
         stretch = bisect_right(self._firsts, index) - 1
@@ -67,7 +75,6 @@ class Tokens:
 def cut(text: str, folded: str) -> Tokens:
     """`folded` is `text`, character for character."""
     words: list[str] = []
-    written: list[str] = []
     sentence: list[int] = []
     firsts: list[int] = []
     stretches: list[int] = []
@@ -81,12 +88,11 @@ def cut(text: str, folded: str) -> Tokens:
             firsts.append(len(words))
             stretches.append(begin)
             words += found
-            written += WORD.findall(text, begin, end)
             for low in range(0, len(found), _MOST):
                 sentence += [number] * min(_MOST, len(found) - low)
                 number += 1
         begin = end
-    return Tokens(folded, words, written, sentence, firsts, stretches)
+    return Tokens(text, folded, words, sentence, firsts, stretches)
 
 
 def _ends(mark: re.Match[str], folded: str) -> bool:

@@ -2,37 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from bisect import bisect_left, bisect_right
+from itertools import repeat
 
-from gateway.detect.topics.lexicon import EVERY, LANGUAGES, Lexicon
+from gateway.detect.topics.lexicon import EVERY, LANGUAGES, SHIFTS, WHOLE, Lexicon
 from gateway.detect.topics.tokens import Tokens
 
 _ALL = frozenset((*LANGUAGES, EVERY))
-_ENOUGH = 1.5
-"""Common words of one language before another is ruled out."""
-_SHARE = 0.34
-"""A language with this share of the best one's words may be meant as well: texts are mixed."""
+_ENOUGH = WHOLE * 3 // 2
+"""One and a half common words of one language before another is ruled out."""
+_SHARE = 34
+"""A language with so many hundredths of the best one's words may be meant as well: texts are mixed."""
+_PART = (1 << 32) - 1
 
 
-def tongues(tokens: Tokens, lexicon: Lexicon) -> Sequence[frozenset[str]]:
-    """Sentence → the languages whose words count there. Where a sentence does not say, the whole text does."""
-    count = tokens.sentence[-1] + 1 if len(tokens) else 0
-    scores: list[dict[str, float]] = [{} for _ in range(count)]
-    whole: dict[str, float] = {}
-    common = lexicon.common
-    for word, sentence in zip(tokens.words, tokens.sentence, strict=True):
-        if word not in common:
-            continue
-        for language, weight in common[word].items():
-            here = scores[sentence]
-            here[language] = here.get(language, 0.0) + weight
-            whole[language] = whole.get(language, 0.0) + weight
-    otherwise = _likely(whole, _ALL)
-    return [_likely(score, otherwise) for score in scores]
+class Tongues:
+    """The languages whose words count in each sentence. Where a sentence does not say, the whole text does."""
 
+    __slots__ = ("_common", "_known", "_otherwise", "_tokens")
 
-def _likely(score: dict[str, float], otherwise: frozenset[str]) -> frozenset[str]:
-    best = max(score.values(), default=0.0)
-    if best < _ENOUGH:
-        return otherwise
-    return frozenset((EVERY, *(language for language, said in score.items() if said >= _SHARE * best)))
+    def __init__(self, tokens: Tokens, lexicon: Lexicon) -> None:
+        self._tokens = tokens
+        self._common = lexicon.common
+        self._known: dict[int, frozenset[str]] = {}
+        self._otherwise: frozenset[str] | None = None
+
+    def of(self, sentence: int) -> frozenset[str]:
+        known = self._known.get(sentence)
+        if known is None:
+            places = self._tokens.sentence
+            words = self._tokens.words[bisect_left(places, sentence) : bisect_right(places, sentence)]
+            known = self._known[sentence] = self._likely(words) or self._whole()
+        return known
+
+    def _whole(self) -> frozenset[str]:
+        if self._otherwise is None:
+            self._otherwise = self._likely(self._tokens.words) or _ALL
+        return self._otherwise
+
+    def _likely(self, words: list[str]) -> frozenset[str]:
+        """The languages that words are of; none where they do not say."""
+        total = sum(map(self._common.get, words, repeat(0)))
+        said = {language: total >> shift & _PART for language, shift in SHIFTS.items()}
+        best = max(said.values())
+        if best < _ENOUGH:
+            return frozenset()
+        return frozenset((EVERY, *(language for language, count in said.items() if count * 100 >= _SHARE * best)))

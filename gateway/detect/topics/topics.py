@@ -55,10 +55,13 @@ class Topics:
 
     def _window(self, window: str, begin: int, low: int, high: int, names: Sequence[tuple[int, int]]) -> Iterator[Hit]:
         folded = fold(window)
-        if not self._words.has_topic(set(WORD.findall(folded))):
+        words = set(WORD.findall(folded))
+        if not self._words.may_tell(words, window):
             return
         tokens = cut(window, folded)
-        scene = read(tokens, self._words, names)
+        scene = read(tokens, words, self._words, names)
+        if scene is None:
+            return
         for fact in _facts(scene):
             start, end = begin + tokens.start(fact.first), begin + tokens.end(fact.last)
             if low <= start < high:

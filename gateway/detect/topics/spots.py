@@ -1,0 +1,78 @@
+"""Where the entries of every list stand in a text: a list is looked for when somebody asks for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Set
+from typing import NamedTuple
+
+from gateway.detect.topics.lexicon import Entry, Lexicon, accents
+from gateway.detect.topics.tokens import Tokens
+from gateway.detect.topics.tongues import Tongues
+
+
+class Spot(NamedTuple):
+    """An entry of a list: its first and last word."""
+
+    first: int
+    last: int
+
+
+class Spots:
+    __slots__ = ("_begun", "_found", "_places", "_tokens", "_tongues")
+
+    def __init__(self, tokens: Tokens, words: Set[str], lexicon: Lexicon) -> None:
+        """`words` are the different ones of `tokens`."""
+        self._tokens = tokens
+        self._tongues = Tongues(tokens, lexicon)
+        self._begun: dict[str, list[tuple[str, tuple[Entry, ...]]]] = {}
+        """List → words of the text that may begin an entry of it."""
+        self._found: dict[str, dict[int, list[Spot]]] = {}
+        self._places: dict[str, list[int]] = {}
+        for word, lists in lexicon.look_up(words):
+            self._places[word] = []
+            for listed, entries in lists:
+                self._begun.setdefault(listed, []).append((word, entries))
+        places = self._places
+        for index, word in enumerate(tokens.words):
+            if word in places:
+                places[word].append(index)
+
+    def of(self, listed: str) -> Mapping[int, list[Spot]]:
+        """Sentence → the entries of a list there."""
+        found = self._found.get(listed)
+        if found is None:
+            found = self._found[listed] = self._look(listed)
+        return found
+
+    def _look(self, listed: str) -> dict[int, list[Spot]]:
+        found: dict[int, list[Spot]] = {}
+        begun = self._begun.get(listed, ())
+        sentence = self._tokens.sentence
+        for index, entries in sorted((index, entries) for word, entries in begun for index in self._places[word]):
+            last = self._end(index, entries, self._tongues.of(sentence[index]))
+            if last is not None:
+                found.setdefault(sentence[index], []).append(Spot(index, last))
+        return found
+
+    def _end(self, index: int, entries: tuple[Entry, ...], spoken: frozenset[str]) -> int | None:
+        """The last word of the longest entry that begins at a word."""
+        tokens = self._tokens
+        words = tokens.words
+        for rest, listed, language, marks in entries:
+            if language not in spoken:
+                continue
+            last = index
+            if rest:
+                last += len(rest)
+                if tuple(words[index + 1 : last + 1]) != rest or tokens.sentence[last] != tokens.sentence[index]:
+                    continue
+            if _written_so(tokens.written[index], listed, marks):
+                return last
+        return None
+
+
+def _written_so(written: str, listed: str, marks: tuple[int, ...]) -> bool:
+    """Whether a word's accents and capitals are those of the entry, as far as the text has any."""
+    if not written.isascii() and accents(written) != marks:
+        return False
+    return listed != "shouted" or written.isupper()
