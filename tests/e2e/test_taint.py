@@ -20,6 +20,7 @@ def say(gateway: Serving, *messages: tuple[str, str], **headers: str) -> httpx.R
     body: dict[str, Any] = {
         "model": "auto",
         "max_tokens": 60,
+        "temperature": 0,
         "messages": [{"role": role, "content": text} for role, text in messages],
     }
     return gateway.post(body, headers={name.replace("_", "-"): value for name, value in headers.items()})
