@@ -79,11 +79,15 @@ class Watched:
     _held: str = field(default="", repr=False)
     _looked: int = 0
     """Characters of `_held` that were no reason to pass anything on."""
+    _enough: int = 0
+    """Characters held before there is another look: the last one found a value that had not ended."""
 
     async def feed(self, text: str) -> str:
         if not self._said and not self._held and self.lexer is None and text.lstrip()[:1] == "{":
             self.lexer = Lexer()
         self._held += text
+        if len(self._held) < self._enough:
+            return ""
         cut = self._cut()
         return await self._passed(cut, more=True) if cut else ""
 
@@ -115,6 +119,8 @@ class Watched:
                 cut = start
         text, self._held = self._held[:cut], self._held[cut:]
         self._said, self._looked = (self._said + text)[-CONTEXT:], 0
+        # A value that goes on for long is looked at a few times, not once for every piece of it.
+        self._enough = 0 if cut else min(HARD, len(self._held) * 5 // 4 + OVERLAP)
         return self._without(text, [(start, min(end, cut), kind) for start, end, kind in spans if start < cut])
 
     async def _found(self) -> tuple[list[tuple[int, int, str]], bool]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from itertools import pairwise
 from typing import Any
@@ -181,3 +182,20 @@ async def test_tokens_beside_the_text_do_not_pass(tools: Any, scanner: Any, delt
     tokens = {"content": [{"token": IBAN, "logprob": -0.1}]}
     chunks = await tools.through(guarded(scanner), [[Chunk(0, delta, None, tokens)], [Chunk(0, {}, "stop", tokens)]])
     assert [chunk.logprobs for chunk in chunks if chunk.logprobs] == []
+
+
+async def test_a_value_that_goes_on_for_long_is_not_looked_at_for_every_piece_of_it(tools: Any, scanner: Any) -> None:
+    class Counted:
+        pack = "counted"
+        scans = 0
+
+        async def scan(self, document: Any, seen: Any = None) -> Scan:
+            self.scans += 1
+            scan: Scan = await scanner.scan(document, seen)
+            return scan
+
+    counted = Counted()
+    text = base64.encodebytes(f"IBAN {IBAN} {PLAIN * 20}".encode()).decode()
+    chunks = await tools.through(guarded(counted), tools.says(text, [3]))
+    assert tools.text(chunks).strip() == "[redacted: iban]"
+    assert counted.scans < 30
