@@ -42,6 +42,12 @@ DEFAULT_KINDS: Mapping[str, Sensitivity] = MappingProxyType({
     "address": _INTERNAL,
     "date": _INTERNAL,
     "birth_date": _INTERNAL,
+    # Somebody's working life and the house's daily business: nothing to keep here, but no general question either.
+    "career": _INTERNAL,
+    "business": _INTERNAL,
+    "correspondence": _INTERNAL,
+    "organisation": _INTERNAL,
+    "internal_host": _INTERNAL,
 })  # fmt: skip
 
 UNLISTED = _RESTRICTED
