@@ -9,10 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import anyio
+
 from bench.detect_found import Found
 from bench.detect_rows import Row
+from gateway.core.ports import Detector
 from gateway.core.types import VALUES, Assessment, Finding, Principal, Request, Scan, Sensitivity
 from gateway.detect import Scanner
+from gateway.detect.scripts import Scripts
+from gateway.detect.stack import Stack
 from gateway.policy.cases import CATALOGUE
 from gateway.policy.load import load_policy
 
@@ -26,15 +31,17 @@ class Ours:
     """Everything that is on by default, with a deadline that a loaded machine does not reach."""
 
     scanner: Scanner
+    detector: Detector
     policy: Any
     looks: int = 0
 
     @classmethod
     def load(cls, cache_dir: Path) -> Ours:
-        return cls(Scanner.load(cache_dir=cache_dir, deadline_ms=10_000), load_policy(POLICY, CATALOGUE))
+        scanner = Scanner.load(cache_dir=cache_dir, deadline_ms=10_000)
+        return cls(scanner, Scripts(Stack(scanner)), load_policy(POLICY, CATALOGUE))
 
     def scan(self, row: Row) -> Scan:
-        return self.scanner.scan_now({"model": "auto", "messages": [*row.messages]})
+        return anyio.run(self.detector.scan, {"model": "auto", "messages": [*row.messages]})
 
     def assessed(self, row: Row) -> tuple[Request, Assessment]:
         """The row as the line would see it."""

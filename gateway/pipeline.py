@@ -146,11 +146,10 @@ class Pipeline:
                 if way.zone is Zone.LOCAL:
                     if decision.zone is not Zone.LOCAL and not trace.recorded and not _unrecorded(asked):
                         await self._record_kept(request, way, "fallback", trace)
-                    spec, dropped, stream = self._local(request, decision)
+                    spec, dropped, stream = self._local(asked)
                 else:
                     spec, dropped, stream = await self._remote(way, asked, trace)
                 trace.way = way
-                stream = self._guarded(stream, asked)
                 await stack.enter_async_context(aclosing(stream))
                 if (first := await anext(stream, None)) is not None:
                     trace.tried.append((way.backend, "answered"))
@@ -166,18 +165,17 @@ class Pipeline:
                 problem = problem or error
         raise problem or LocalUnavailable("no backend is configured that may answer this request")
 
-    def _local(
-        self, request: Request, decision: Decision
-    ) -> tuple[BackendSpec, tuple[str, ...], AsyncGenerator[Pieces, None]]:
+    def _local(self, asked: Asked) -> tuple[BackendSpec, tuple[str, ...], AsyncGenerator[Pieces, None]]:
         local = self._parts.local
         if local is None:
             raise LocalUnavailable(
                 "this request must stay local and the local engine is off: set local.engine to llama"
             )
-        return local.spec, left_aside(request.body, local.honours), local.stream(request, decision)
+        answer = self._guarded(local.stream(asked.request, asked.decision), asked)
+        return local.spec, left_aside(asked.request.body, local.honours), answer
 
     def _guarded(self, stream: AsyncGenerator[Pieces, None], asked: Asked) -> AsyncGenerator[Pieces, None]:
-        """The answer without what the policy takes out of answers."""
+        """The answer without what the policy takes out of answers. The client's own values are put back after that."""
         at_least = asked.decision.scan_answer
         if at_least is None or self._parts.guard is None:
             return stream
@@ -221,7 +219,7 @@ class Pipeline:
         trace.recorded = True
         released = release(request, decision, backend=spec, outgoing=outgoing, scan=scan, receipt=receipt)
         trace.attempts += spec.wire != "canned"  # a stand-in sends nothing
-        answer = backend.stream(released)
+        answer = self._guarded(backend.stream(released), asked)
         if changed is not None:
             trace.restore, trace.replaced = changed.restore, changed.replaced
             answer = changed.restore(answer)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -41,6 +42,7 @@ TOOLS: list[Any] = [
     }
 ]
 _PLACEHOLDER = re.compile(r"\[[A-Z_]+_\d+_[a-z0-9]{4}\]")
+SHIPPED = Path(__file__).resolve().parents[2] / "policies"
 TURNS = 12
 
 
@@ -164,3 +166,21 @@ def test_what_stays_under_the_masking_policy_is_not_sent_masked(gateway: Serving
     answer = gateway.ask("My son Luca, 8 years old, has diabetes. Write to his school.", model="large")
     assert answer.headers["x-gateway-zone"] == "local"
     assert outside.requests == []
+
+
+def test_what_answers_may_not_hold_is_taken_out_and_the_clients_own_values_are_put_back(
+    outside: CaptureServer, tmp_path: Path
+) -> None:
+    outside.clear()
+
+    def answer(request: Recorded) -> Answer:
+        (own,) = set(_PLACEHOLDER.findall(request.body.decode()))
+        return events(*words("You are ", own, ", and ask o.neill@", "elsewhere-mail.ie about it."))
+
+    outside.always(answer)
+    policy = (SHIPPED / "masked.yaml").read_text().replace("# scan_answer: confidential", "scan_answer: confidential")
+    (tmp_path / "strict-answers.yaml").write_text(policy)
+    config = {"backends": [large(outside)], "policy": {"path": "strict-answers.yaml"}, "local": {"engine": "canned"}}
+    with serving(tmp_path, config) as gateway:
+        text = gateway.ask(f"Who is {PLANTED['email']}?", model="large").json()["choices"][0]["message"]["content"]
+    assert text == f"You are {PLANTED['email']}, and ask [redacted: email] about it."
