@@ -7,6 +7,7 @@ like a name or a street are computed. The likeliest lawful sequence of labels is
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +16,7 @@ from gateway.detect.tagger import weights as stored
 from gateway.detect.tagger.lexicon import Lexicon
 from gateway.detect.tagger.path import spans
 from gateway.detect.tagger.weights import LABELS, REACH, Floats, Weights
-from gateway.detect.tagger.words import COMMON, FIRST, LAST, PARTICLES, PLACE, PLAIN, TOKEN, canonical, key, plain
+from gateway.detect.tagger.words import COMMON, EDGE, FIRST, LAST, PARTICLES, PLACE, PLAIN, TOKEN, canonical, key, plain
 
 Span = tuple[int, int, str, float]
 
@@ -53,62 +54,71 @@ class Tagger:
 
     def spans(self, text: str) -> list[Span]:
         """(start, end, "person" or "postal_address", confidence) in order; they do not overlap."""
-        tokens = list(TOKEN.finditer(text))
-        if not tokens:
-            return []
-        words = [canonical(token[0]) for token in tokens]
+        tokens: list[str] = TOKEN.findall(text)
         alone: dict[int, float] = {}
         kept: list[Span] = []
         low = 0
-        for high in _ends(words):
-            kept += self._block(words, low, high, alone)
+        for high in _ends(tokens):
+            kept += self._block(tokens, low, high, alone)
             low = high
-        bounds = [token.span() for token in tokens]
-        kept += self._mentions(words, kept, alone)
+        if not kept:
+            return []
+        kept += self._mentions(tokens, kept, alone)
+        last = max(end for _, end, _, _ in kept)
+        bounds = [token.span() for token in islice(TOKEN.finditer(text), last)]
         return sorted(_cut(text, bounds, *span) for span in kept)
 
-    def _block(self, words: list[str], low: int, high: int, alone: dict[int, float]) -> Iterator[Span]:
+    def _block(self, tokens: list[str], low: int, high: int, alone: dict[int, float]) -> Iterator[Span]:
         """Names and addresses between two tokens, as token numbers. `alone` collects how likely a name each is."""
         start = max(0, low - REACH)
-        page, places = self.lexicon.read(words[start : high + REACH])
-        chosen = _widened(page.look[places], 1 + low - start, 1 + high - start)
+        page, known = self.lexicon.read(tokens[start : high + REACH])
+        if page.promising.isdisjoint(known):
+            return
+        edges = [page.places[EDGE]] * REACH
+        places = np.array([*edges, *known, *edges], dtype=np.intp)
+        chosen = _widened(page.look[places], REACH + low - start, REACH + high - start)
         if not chosen.size:
             return
         chances = self._chances(page.meanings, places, chosen)
         leaning = chances * self._weights.lean
-        for begin, end in _runs(chosen, chances[:, 0]):
-            first = int(chosen[begin]) - 1 + start
-            rows = chances[begin:end]
-            bits: list[int] = page.bits[places[chosen[begin:end]]].tolist()
-            for offset, chance in enumerate((rows[:, 1] + rows[:, 2]).tolist()):
-                if chance >= _AGAIN:
-                    alone[first + offset] = chance
-            for left, right, kind in spans(leaning[begin:end]):
-                yield from self._judged(words, rows, bits, (first + left, first + right, kind), left)
+        likeliest: list[int] = leaning.argmax(axis=1).tolist()
+        names: list[float] = (chances[:, 1] + chances[:, 2]).tolist()
+        numbers: list[int] = (chosen + (start - REACH)).tolist()
+        for begin, end in _runs(numbers, chances[:, 0].tolist()):
+            for place in range(begin, end):
+                if names[place] >= _AGAIN:
+                    alone[numbers[place]] = names[place]
+            if any(likeliest[begin:end]):
+                first = numbers[begin]
+                words = list(map(canonical, tokens[first : first + end - begin]))
+                bits: list[int] = page.bits[places[chosen[begin:end]]].tolist()
+                for left, right, kind, sure in self._judged(words, bits, chances[begin:end], spans(leaning[begin:end])):
+                    yield first + left, first + right, kind, sure
 
     def _judged(
-        self, words: list[str], rows: Floats, bits: list[int], span: tuple[int, int, str], offset: int
+        self, words: list[str], bits: list[int], rows: Floats, found: list[tuple[int, int, str]]
     ) -> Iterator[Span]:
-        """The span if it is sure enough. A name everybody knows counts for less, a doubtful word alone needs more."""
-        first, last, kind = span
-        column, least = 3, self._weights.address
-        begin = first - offset
-        if kind == "person":
-            first, last = _trimmed(words, bits[offset : offset + last - first], first, last)
-            column, least = 1, self._weights.person
-            word, listed = words[first], bits[first - begin]
-            if last - first == 1 and (word[0].islower() or listed & (PLACE | COMMON) or not listed & (FIRST | LAST)):
-                least = self._weights.lone
-        sure = float(rows[first - begin : last - begin, column : column + 2].sum(axis=1).mean())
-        if kind == "person" and key(_said(words[first:last])) in self._weights.famous:
-            sure *= _FAMOUS
-        if sure >= least and any(len(word) > 1 and word[0].isalpha() for word in words[first:last]):
-            yield first, last, kind, min(sure, 1.0)
+        """The spans of a run that are sure enough. A name everybody knows counts for less, a doubtful word alone needs
+        more."""
+        for first, last, kind in found:
+            column, least = 3, self._weights.address
+            if kind == "person":
+                first, last = _trimmed(words, bits, first, last)
+                column = 1
+                word, listed = words[first], bits[first]
+                if last - first == 1 and (
+                    word[0].islower() or listed & (PLACE | COMMON) or not listed & (FIRST | LAST)
+                ):
+                    least = self._weights.lone
+            sure = float(rows[first:last, column : column + 2].sum(axis=1).mean())
+            if kind == "person" and key(_said(words[first:last])) in self._weights.famous:
+                sure *= _FAMOUS
+            if sure >= least and any(len(word) > 1 and word[0].isalpha() for word in words[first:last]):
+                yield first, last, kind, min(sure, 1.0)
 
     def _chances(self, meanings: Floats, places: npt.NDArray[np.intp], chosen: npt.NDArray[np.intp]) -> Floats:
-        """A row of label probabilities per chosen token."""
-        around = np.clip(chosen[:, None] + _WINDOW, 0, len(places) - 1)
-        windows = meanings[places[around]].reshape(len(chosen), -1)
+        """A row of label probabilities per chosen token, none of which stands at either end of `places`."""
+        windows = meanings[places[chosen[:, None] + _WINDOW]].reshape(len(chosen), -1)
         scores = np.empty((len(chosen), len(LABELS)), np.float32)
         for low in range(0, len(chosen), _STEP):
             units = windows[low : low + _STEP] @ self._hidden
@@ -121,20 +131,21 @@ class Tagger:
         scores /= scores.sum(axis=1, keepdims=True)
         return scores
 
-    def _mentions(self, words: list[str], kept: list[Span], alone: dict[int, float]) -> list[Span]:
+    def _mentions(self, tokens: list[str], kept: list[Span], alone: dict[int, float]) -> list[Span]:
         """Parts of a full name that stand alone elsewhere and look a little like a name there too."""
         parts = {
-            word
+            canonical(word)
             for first, last, kind, _ in kept
             if kind == "person" and last - first > 1
-            for word in words[first:last]
+            for word in tokens[first:last]
             if len(word) > 2 and word[0].isupper()
         }
-        if not parts:
+        taken = {place for first, last, _, _ in kept for place in range(first, last)}
+        again = [place for place in alone if place not in taken and canonical(tokens[place]) in parts]
+        if not again:
             return []
         common = dict(zip(parts, self.lexicon.listed(list(parts)), strict=True))
-        taken = {place for first, last, _, _ in kept for place in range(first, last)}
-        again = (p for p in alone if words[p] in parts and p not in taken and not common[words[p]] & COMMON)
+        again = [place for place in again if not common[canonical(tokens[place])] & COMMON]
         return [(place, place + 1, "person", max(self._weights.person, alone[place])) for place in again]
 
 
@@ -151,13 +162,11 @@ def _ends(words: list[str]) -> Iterator[int]:
 
 def _trimmed(words: list[str], bits: list[int], first: int, last: int) -> tuple[int, int]:
     """A name without small words that lead on from it ("y", "and") or up to it ("Tomorrow Rossi ...")."""
-    size = last - first
-    left, right = 0, size
-    while right > 1 and words[first + right - 1][0].islower() and _small(bits[right - 1]):
-        right -= 1
-    if right > 1 and words[first][0].isupper() and _small(bits[0]) and plain(words[first]) not in PARTICLES:
-        left = 1
-    return first + left, first + right
+    while last - first > 1 and words[last - 1][0].islower() and _small(bits[last - 1]):
+        last -= 1
+    if last - first > 1 and words[first][0].isupper() and _small(bits[first]) and plain(words[first]) not in PARTICLES:
+        first += 1
+    return first, last
 
 
 def _small(listed: int) -> bool:
@@ -166,27 +175,26 @@ def _small(listed: int) -> bool:
 
 def _widened(look: npt.NDArray[np.bool_], low: int, high: int) -> npt.NDArray[np.intp]:
     """The promising tokens between two places, and their neighbours there."""
-    near = look.copy()
-    near[[0, -1]] = False
-    wide = near.copy()
+    wide = look.copy()
     for step in range(1, _NEAR + 1):
-        wide[step:] |= near[:-step]
-        wide[:-step] |= near[step:]
+        wide[step:] |= look[:-step]
+        wide[:-step] |= look[step:]
     wide[:low] = False
     wide[high:] = False
     return np.flatnonzero(wide)
 
 
-def _runs(chosen: npt.NDArray[np.intp], nothing: Floats) -> Iterator[tuple[int, int]]:
+def _runs(numbers: list[int], nothing: list[float]) -> Iterator[tuple[int, int]]:
     """Stretches of neighbouring tokens, none of which is surely nothing."""
-    open_at = np.flatnonzero(nothing < _SURE)
-    if not open_at.size:
-        return
-    breaks = np.flatnonzero((np.diff(open_at) > 1) | (np.diff(chosen[open_at]) > 1)) + 1
-    starts = [0, *breaks.tolist()]
-    ends = [*breaks.tolist(), len(open_at)]
-    for start, end in zip(starts, ends, strict=True):
-        yield int(open_at[start]), int(open_at[end - 1]) + 1
+    begin: int | None = None
+    for place, chance in enumerate(nothing):
+        if begin is not None and (chance >= _SURE or numbers[place] != numbers[place - 1] + 1):
+            yield begin, place
+            begin = None
+        if begin is None and chance < _SURE:
+            begin = place
+    if begin is not None:
+        yield begin, len(nothing)
 
 
 def _said(words: list[str]) -> str:
