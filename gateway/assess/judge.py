@@ -8,8 +8,9 @@ from dataclasses import replace
 from gateway.assess.report import Verdict, Way
 from gateway.assess.samples import Sample
 from gateway.core.assess import assess
+from gateway.core.masking import is_value
 from gateway.core.ports import Detector, Policy, Scorer
-from gateway.core.types import VALUES, Assessment, Decision, Needs, Request, Zone
+from gateway.core.types import Assessment, Decision, Needs, Request, Zone
 
 _GAINS = (0.0, 0.5, 1.0, None)
 """The scorer is no guard: the same private text can be asked about in an easier and in a harder way."""
@@ -64,5 +65,5 @@ def _way(decision: Decision, assessment: Assessment) -> Way:
     if not out:
         return "stays"
     # A transform replaces what was found. Where nothing was found it changes nothing.
-    replaceable = any(finding.category in VALUES for finding in assessment.findings)
+    replaceable = any(map(is_value, assessment.findings))
     return "changed" if replaceable and all(way.transform for way in out) else "leaves"

@@ -10,8 +10,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from gateway.core.errors import EgressDenied
+from gateway.core.masking import is_value
 from gateway.core.records import Receipt
-from gateway.core.types import VALUES, BackendSpec, Decision, Outgoing, Request, Scan, Sensitivity, Zone
+from gateway.core.types import BackendSpec, Decision, Outgoing, Request, Scan, Sensitivity, Zone
 
 _SEAL = object()
 
@@ -73,7 +74,7 @@ def check(request: Request, decision: Decision, *, backend: BackendSpec, outgoin
         raise EgressDenied(f"the outgoing text was made for {outgoing.backend!r}, not for {backend.name!r}")
     if backend.zone is Zone.REMOTE and (decision.level is Sensitivity.UNKNOWN or scan.unreadable):
         raise EgressDenied("a part that no detector could read never goes to zone remote")
-    if way.transform is not None and (left := sorted({f.kind for f in scan.findings if f.category in VALUES})):
+    if way.transform is not None and (left := sorted({f.kind for f in scan.findings if is_value(f)})):
         raise EgressDenied(f"after transform {way.transform!r} the outgoing text still holds {', '.join(left)}")
     considered = dict(decision.considered)
     for kind, count in Counter(finding.kind for finding in scan.findings).items():

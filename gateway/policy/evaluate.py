@@ -84,7 +84,7 @@ class CompiledPolicy:
             here = self._here(facts, held)
             if here.refusal is None and here.notice is None:
                 ways.append(Allowed(here.backend, Zone.LOCAL, ways[0].rule))
-        cacheable = all(permit.cache for permit in winners) and not _restored(ways[0], facts)
+        cacheable = all(permit.cache for permit in winners) and not self._restored(ways[0], facts)
         return self._decision(facts, ways, reasons, cacheable=cacheable)
 
     def _limit(self, facts: Facts, reasons: list[str]) -> Zone:
@@ -217,22 +217,24 @@ class CompiledPolicy:
             scan_answer=self.scan_answer,
         )
 
+    def _restored(self, way: Allowed, facts: Facts) -> bool:
+        """Whether the answer will hold values put back in, or be composed anew, on this host.
+
+        Such an answer is as private as what was kept from leaving, and a cache may lie elsewhere and be read by others.
+        Where there is no value to replace, the transform changes nothing and the answer is like any other. What the
+        policy lets pass counts here: the transform replaces it too. Own kinds are told by name, not by detector, so
+        that a decision can be made again from its record.
+        """
+        if way.transform is None:
+            return False
+        own = {rule.kind for rule in self.own.rules}
+        found = facts.assessment.findings
+        return way.transform == "rewrite" or any(each.category in VALUES or each.kind in own for each in found)
+
 
 def _lets_out(permit: Permit) -> str:
     out = f"permit {permit.name!r} lets it out to {permit.zone}"
     return out if permit.transform is None else f"{out} with {permit.transform}"
-
-
-def _restored(way: Allowed, facts: Facts) -> bool:
-    """Whether the answer will hold values put back in, or be composed anew, on this host.
-
-    Such an answer is as private as what was kept from leaving, and a cache may lie elsewhere and be read by others.
-    Where there is no value to replace, the transform changes nothing and the answer is like any other. What the policy
-    lets pass counts here: the transform replaces it too.
-    """
-    if way.transform is None:
-        return False
-    return way.transform == "rewrite" or any(finding.category in VALUES for finding in facts.assessment.findings)
 
 
 def _considered(assessment: Assessment) -> tuple[tuple[str, int], ...]:

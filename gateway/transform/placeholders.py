@@ -15,11 +15,10 @@ from dataclasses import dataclass, field
 
 import orjson
 
+from gateway.core.masking import TAG_DIGITS, TAG_LETTERS
 from gateway.core.types import Json, Request
 
-_LETTERS = "bcdfghjkmnpqrstvwxz"
-_DIGITS = "23456789"
-_BOTH = _LETTERS + _DIGITS
+_BOTH = TAG_LETTERS + TAG_DIGITS
 _BEGINNING = 4000
 
 
@@ -45,7 +44,7 @@ def _beginning(messages: Json) -> str:
 def _spelled(entropy: bytes) -> str:
     number = int.from_bytes(entropy[:8], "big")
     told = []
-    for letters in (_LETTERS, _DIGITS, _BOTH, _BOTH):
+    for letters in (TAG_LETTERS, TAG_DIGITS, _BOTH, _BOTH):
         number, at = divmod(number, len(letters))
         told.append(letters[at])
     return "".join(told)

@@ -8,8 +8,9 @@ from typing import Any
 import anyio.to_thread
 
 from gateway.core.errors import EgressDenied
+from gateway.core.masking import is_value
 from gateway.core.ports import Detector
-from gateway.core.types import TAINT, VALUES, Assessment, Finding, Json, Request
+from gateway.core.types import Assessment, Finding, Json, Request
 from gateway.transform.note import noted
 from gateway.transform.placeholders import Placeholders
 from gateway.transform.replacing import Replacing
@@ -23,7 +24,7 @@ _TOKENS, _FINDINGS = 12_000, 200
 
 def values(findings: Iterable[Finding]) -> list[Finding]:
     """What has to be replaced. What is remembered of earlier requests stands nowhere."""
-    return [each for each in findings if each.category in VALUES and each.detector != TAINT]
+    return [each for each in findings if is_value(each)]
 
 
 async def replaced(

@@ -9,6 +9,7 @@ from typing import Any
 
 import anyio.to_thread
 
+from gateway.core.masking import OWN
 from gateway.core.own_rules import OwnRules
 from gateway.core.types import Finding, Json, Scan, Unreadable
 from gateway.detect.clock import Clock, DeadlineError
@@ -17,7 +18,6 @@ from gateway.detect.own.book import Book
 from gateway.detect.stack import Worded
 from gateway.detect.walk import Text, TooManyError, walk
 
-_NAME = "own"
 _MEMO = "gateway.detect.own"
 _ON_LOOP = 20_000
 """Up to so many characters are read without a thread: they take a few milliseconds."""
@@ -92,13 +92,13 @@ class OwnDetector:
         merge = Merge(book.exceptions.kept(scan.findings, walked.texts), walked.texts)
         own: list[Finding] = []
         if book.looks():
-            own += [Merge.finding(_NAME, path, span) for path, span in book.in_fields(walked.texts)]
+            own += [Merge.finding(OWN, path, span) for path, span in book.in_fields(walked.texts)]
             for text in walked.texts:
                 key = (_MEMO, rules.digest, text.text)
                 spans = seen.get(key)
                 if spans is None:
                     spans = seen[key] = book.in_text(text.text, clock)
-                own.extend(Merge.finding(_NAME, text.path, span) for span in spans)
+                own.extend(Merge.finding(OWN, text.path, span) for span in spans)
             merge.add(_ordered(book.exceptions.kept(own, walked.texts), walked.texts))
         # What the walk could not read the inner detector has said, if it could not read it either.
         return replace(scan, findings=merge.findings, pack=self._pack(rules), generic=scan.generic and not own)
@@ -112,7 +112,7 @@ class OwnDetector:
     def _pack(self, rules: OwnRules) -> str:
         if not rules.rules and not rules.exceptions:
             return self._inner.pack
-        return hashlib.sha256(f"{self._inner.pack}\0{_NAME}\0{rules.digest}".encode()).hexdigest()
+        return hashlib.sha256(f"{self._inner.pack}\0{OWN}\0{rules.digest}".encode()).hexdigest()
 
 
 def _ordered(findings: Sequence[Finding], texts: Sequence[Text]) -> list[Finding]:

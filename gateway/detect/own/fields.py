@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
+from gateway.core.masking import is_placeholder
 from gateway.core.own_rules import OwnRule
 from gateway.detect.clock import Clock
 from gateway.detect.walk import Text
@@ -59,7 +60,7 @@ class Fields:
             under = [(start, rule) for start, rule in under if _below(text.path, start)]
             holder, key, number = text.path.rpartition("~key[")
             if not key or not number[:-1].isdigit():
-                yield from ((text, rule) for _, rule in under if text.text.strip())
+                yield from ((text, rule) for _, rule in under if text.text.strip() and not is_placeholder(text.text))
             elif not _describes(holder):
                 under += [(f"{holder}~value[{number}", rule) for rule in self._rules.get(_key(text.text), ())]
 
@@ -74,7 +75,7 @@ class Fields:
                 continue
             start, end = value.span(value.lastgroup)
             said = text[start:end].strip()
-            if said and said.casefold() not in _NOTHING:
+            if said and said.casefold() not in _NOTHING and not is_placeholder(said):
                 for rule in self._rules[_key(match.group())]:
                     yield start, end, rule
 

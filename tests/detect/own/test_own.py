@@ -252,3 +252,14 @@ def test_no_text_takes_more_than_linear_time(text: str) -> None:
         times.append(time.thread_time() - began)
     # Four times the text; what does not grow with it, and a noisy machine, are allowed for.
     assert times[1] < 12 * max(times[0], 0.02)
+
+
+@pytest.mark.parametrize("value", ["[STAFF_NUMBER_1_k7f2]", "REMOVED_STAFF_NUMBER_3", " [PERSON_12_b2cc] "])
+async def test_a_placeholder_in_a_field_is_no_value(value: str) -> None:
+    body = {"messages": [{"role": "user", "content": f"employee_id: {value}"}], "employee_id": value}
+    assert (await own().scan(body)).findings == ()
+
+
+@pytest.mark.parametrize("value", ["[STAFF_NUMBER_1]", "[ANNA_1_anna]", "x [PERSON_1_k7f2]", "PERSON_1_k7f2 Rossi"])
+async def test_what_only_resembles_one_is_a_value(value: str) -> None:
+    assert (await own().scan({"messages": [], "employee_id": value})).findings

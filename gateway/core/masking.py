@@ -1,0 +1,28 @@
+"""What a transform has to replace, and how a placeholder is written, for whoever has to tell one from the other."""
+
+from __future__ import annotations
+
+import re
+
+from gateway.core.types import TAINT, VALUES, Finding
+
+OWN = "own"
+"""The detector whose findings are the operator's own words, numbers and fields."""
+
+TAG_LETTERS = "bcdfghjkmnpqrstvwxz"
+"""No vowels: a tag spells nothing."""
+TAG_DIGITS = "23456789"
+
+_KIND = r"(?:[A-Z]{1,24}_){1,5}\d{1,5}"
+_TAG = rf"[{TAG_LETTERS}][{TAG_DIGITS}][{TAG_LETTERS}{TAG_DIGITS}]{{2}}"
+_WHOLE = re.compile(rf"\[?(?:{_KIND}_{_TAG}|REMOVED_{_KIND})\]?")
+
+
+def is_placeholder(text: str) -> bool:
+    """Whether the text is one and nothing else: `[PERSON_1_k7f2]`, `[REMOVED_SECRET_1]`, brackets or none."""
+    return _WHOLE.fullmatch(text.strip()) is not None
+
+
+def is_value(finding: Finding) -> bool:
+    """Whether a transform has to replace it. An operator's own word is one, whatever it says about the text."""
+    return finding.detector != TAINT and (finding.category in VALUES or finding.detector == OWN)
