@@ -15,12 +15,13 @@ TAG_DIGITS = "23456789"
 
 _KIND = r"(?:[A-Z]{1,24}_){1,5}\d{1,5}"
 _TAG = rf"[{TAG_LETTERS}][{TAG_DIGITS}][{TAG_LETTERS}{TAG_DIGITS}]{{2}}"
-_WHOLE = re.compile(rf"\[?(?:{_KIND}_{_TAG}|REMOVED_{_KIND})\]?")
+_PLACEHOLDER = re.compile(rf"(?<![^\W_])(?:{_KIND}_{_TAG}|REMOVED_{_KIND})(?![^\W])")
 
 
 def is_placeholder(text: str) -> bool:
-    """Whether the text is one and nothing else: `[PERSON_1_k7f2]`, `[REMOVED_SECRET_1]`, brackets or none."""
-    return _WHOLE.fullmatch(text.strip()) is not None
+    """Whether the text is one, or several between marks: `[PERSON_1_k7f2]`, `"[REMOVED_SECRET_1]", "[REMOVED_IP_1]"`."""
+    rest, count = _PLACEHOLDER.subn("", text)
+    return count > 0 and not any(map(str.isalnum, rest))
 
 
 def is_value(finding: Finding) -> bool:

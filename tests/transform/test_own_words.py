@@ -25,13 +25,17 @@ RULES = OwnRules(
     (),
     "digest",
 )
-CALL = {"id": "c", "type": "function", "function": {"name": "f", "arguments": '{"employee_id": "Qux 12"}'}}
+CALL = {
+    "id": "c",
+    "type": "function",
+    "function": {"name": "f", "arguments": '{"employee_id": "Qux 12", "x": {"employeeId": ["Zed", "Zod Xy"]}}'},
+}
 MESSAGES = [
     {"role": "user", "content": "When does NORDLICHT go live? employee_id=[7741]"},
     {"role": "assistant", "content": None, "tool_calls": [CALL]},
     {"role": "tool", "tool_call_id": "c", "content": "<employee_id>7742</employee_id> of Nordlicht"},
 ]
-VALUES = ("nordlicht", "qux", "7741", "7742")
+VALUES = ("nordlicht", "qux", "7741", "7742", "zed", "zod")
 
 
 @pytest.fixture
@@ -56,7 +60,7 @@ async def test_they_come_back(tools: Any, own: OwnDetector, secret: bytes) -> No
 
 async def test_the_door_does_not_open_for_one_that_is_left(tools: Any, own: OwnDetector) -> None:
     way = Allowed("large", Zone.REMOTE, "masked", "pseudonymise")
-    found = (("project_name", 2), ("staff", 3))
+    found = (("project_name", 2), ("staff", 4))
     decision = Decision(Sensitivity.CONFIDENTIAL, Zone.REMOTE, "large", "masked", (), "p", "d", (way,), found)
     outgoing = Outgoing("large", {"messages": MESSAGES}, transform="pseudonymise")
     scan = await own.scan(outgoing.payload)

@@ -142,6 +142,7 @@ async def test_equal_values_share_a_number_and_go_on_from_the_inner_ones() -> No
 EXCEPTIONS = {
     "a value": (OwnException(("me@house.example",)), ["api_key", "project"]),
     "a value written otherwise": (OwnException(("ME @ House.Example",)), ["api_key", "project"]),
+    "an address with its marks elsewhere": (OwnException(("m.e@house.example",)), ["api_key", "email", "project"]),
     "a value of another kind": (OwnException(("me@house.example",), ("phone",)), ["api_key", "email", "project"]),
     "a value by its category": (OwnException(("me@house.example",), ("contact",)), ["api_key", "project"]),
     "never a secret": (OwnException(("hunter2hunter2",)), ["api_key", "email", "project"]),
@@ -254,12 +255,25 @@ def test_no_text_takes_more_than_linear_time(text: str) -> None:
     assert times[1] < 12 * max(times[0], 0.02)
 
 
-@pytest.mark.parametrize("value", ["[STAFF_NUMBER_1_k7f2]", "REMOVED_STAFF_NUMBER_3", " [PERSON_12_b2cc] "])
+@pytest.mark.parametrize(
+    "value",
+    ["[STAFF_NUMBER_1_k7f2]", "REMOVED_STAFF_NUMBER_3", " [PERSON_12_b2cc] ", '["[PERSON_1_b2cc]", "[PERSON_2_b2cc]"]'],
+)
 async def test_a_placeholder_in_a_field_is_no_value(value: str) -> None:
     body = {"messages": [{"role": "user", "content": f"employee_id: {value}"}], "employee_id": value}
     assert (await own().scan(body)).findings == ()
 
 
-@pytest.mark.parametrize("value", ["[STAFF_NUMBER_1]", "[ANNA_1_anna]", "x [PERSON_1_k7f2]", "PERSON_1_k7f2 Rossi"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        "[STAFF_NUMBER_1]",
+        "[ANNA_1_anna]",
+        "x [PERSON_1_k7f2]",
+        "PERSON_1_k7f2 Rossi",
+        "XPERSON_1_k7f2x",
+        "\u0416PERSON_1_k7f2",
+    ],
+)
 async def test_what_only_resembles_one_is_a_value(value: str) -> None:
     assert (await own().scan({"messages": [], "employee_id": value})).findings
