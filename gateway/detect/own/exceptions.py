@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 
@@ -9,6 +10,7 @@ from gateway.core.own_rules import OwnException
 from gateway.core.types import Finding
 from gateway.detect.walk import Text
 
+_DOTTED = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}")
 _SECRET = frozenset({"secret", "credentialed_url"})
 
 
@@ -44,4 +46,8 @@ def _is_for(kinds: frozenset[str], finding: Finding) -> bool:
 
 
 def _bare(value: str) -> str:
-    return "".join(sign for sign in unicodedata.normalize("NFKC", value).casefold() if sign.isalnum())
+    """The value however it is spelled. In an address marks are no spelling: 10.1.11.1 is not 10.11.1.1."""
+    said = "".join(unicodedata.normalize("NFKC", value).casefold().split())
+    if "@" in said or _DOTTED.fullmatch(said):
+        return said
+    return "".join(sign for sign in said if sign.isalnum())
