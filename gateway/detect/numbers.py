@@ -20,10 +20,14 @@ _CARD_SHAPES = frozenset(
     {(4, 4, 4, 4), (4, 4, 4, 4, 3), (4, 6, 5), (4, 6, 4), (8, 8), (4, 4, 8), (4, 8, 4), (8, 4, 4), (6, 10)}
 )
 
+_CARD_HEADS = frozenset(shape[0] for shape in _CARD_SHAPES)
+_DIGITS = re.compile(r"\d+")
+_DOUBLED = (0, 2, 4, 6, 8, 1, 3, 5, 7, 9)
+"""The digits of twice a digit, summed."""
+
 
 def luhn(digits: str) -> bool:
-    total = sum(map(int, digits[-1::-2]))
-    return (total + sum(sum(divmod(2 * int(digit), 10)) for digit in digits[-2::-2])) % 10 == 0
+    return (sum(map(int, digits[-1::-2])) + sum(map(_DOUBLED.__getitem__, map(int, digits[-2::-2])))) % 10 == 0
 
 
 @cache
@@ -65,18 +69,26 @@ def payment_card(candidate: Candidate) -> Iterable[Confirmed]:
 
 
 def _cards(candidate: Candidate) -> Iterable[tuple[int, int, str]]:
-    parts = [(m.start() + candidate.start, m.end() + candidate.start) for m in re.finditer(r"\d+", candidate.value)]
+    parts = [match.span() for match in _DIGITS.finditer(candidate.text, candidate.start, candidate.end)]
+    sizes = [end - start for start, end in parts]
     index = 0
     while index < len(parts):
-        for count in (5, 4, 3, 2, 1):
-            chosen = parts[index : index + count]
-            sizes = tuple(end - start for start, end in chosen)
-            if len(chosen) == count and (sizes in _CARD_SHAPES or (count == 1 and sizes[0] >= 12)):
-                yield chosen[0][0], chosen[-1][1], bare(candidate.text[chosen[0][0] : chosen[-1][1]])
-                index += count if luhn(bare(candidate.text[chosen[0][0] : chosen[-1][1]])) else 1
-                break
+        count = _grouped(sizes, index)
+        if count:
+            start, end = parts[index][0], parts[index + count - 1][1]
+            digits = bare(candidate.text[start:end])
+            yield start, end, digits
+            index += count if luhn(digits) else 1
         else:
             index += 1
+
+
+def _grouped(sizes: list[int], index: int) -> int:
+    """How many runs of digits from one on may be a card, most first."""
+    if sizes[index] in _CARD_HEADS:
+        shapes = (tuple(sizes[index : index + count]) for count in (5, 4, 3, 2))
+        return next((len(shape) for shape in shapes if shape in _CARD_SHAPES), 0)
+    return int(sizes[index] >= 12)
 
 
 def _part_of_more(text: str, start: int, end: int) -> bool:
@@ -109,7 +121,9 @@ _CURRENCY = re.compile(r"(?:EUR|USD|GBP|CHF|PLN|SEK|DKK|NOK|CZK|HUF|RON)(?![A-Za
 
 def iban(candidate: Candidate) -> Iterable[Confirmed]:
     compact = candidate.bare
-    value = _account(compact) or _account(compact[:2] + compact[2:].translate(_SLIPS))
+    value = _account(compact)
+    if value is None and (read := compact[:2] + compact[2:].translate(_SLIPS)) != compact:
+        value = _account(read)
     if value is None:
         return ()
     end = candidate.start

@@ -104,12 +104,9 @@ class Tagger:
             column, least = 3, self._weights.address
             if kind == "person":
                 first, last = _trimmed(words, bits, first, last)
-                column = 1
                 word, listed = words[first], bits[first]
-                if last - first == 1 and (
-                    word[0].islower() or listed & (PLACE | COMMON) or not listed & (FIRST | LAST)
-                ):
-                    least = self._weights.lone
+                doubtful = word[0].islower() or listed & (PLACE | COMMON) or not listed & (FIRST | LAST)
+                column, least = 1, self._weights.lone if doubtful and last - first == 1 else self._weights.person
             sure = float(rows[first:last, column : column + 2].sum(axis=1).mean())
             if kind == "person" and key(_said(words[first:last])) in self._weights.famous:
                 sure *= _FAMOUS

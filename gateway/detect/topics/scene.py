@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -76,7 +76,7 @@ class Scene:
         self.ties.setdefault(self.tokens.sentence[tie.first], []).append(tie)
 
 
-def read(tokens: Tokens, words: Set[str], lexicon: Lexicon, names: Sequence[tuple[int, int]] = ()) -> Scene | None:
+def read(tokens: Tokens, words: set[str], lexicon: Lexicon, names: Sequence[tuple[int, int]] = ()) -> Scene | None:
     """None where nothing stands that could be told. `words` are the different ones of `tokens`, `names` the offsets of
     people that another detector has seen."""
     scene = Scene(tokens, Spots(tokens, words, lexicon))
@@ -103,7 +103,7 @@ def _tells(scene: Scene) -> bool:
     return any(spot.last + 1 < len(tokens) and tokens.capital(spot.last + 1) for spot in scene.of(*NAMING))
 
 
-def _ages(scene: Scene, words: Set[str]) -> Iterator[Age]:
+def _ages(scene: Scene, words: set[str]) -> Iterator[Age]:
     """Numbers that are somebody's age rather than a span of time."""
     tokens = scene.tokens
     numbers = {word: years for word in words if word[0] <= "9" and (years := years_of(word)) < NOBODYS}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from gateway.detect.topics.lexicon import Entry, Lexicon, accents
@@ -20,18 +20,20 @@ class Spot(NamedTuple):
 class Spots:
     __slots__ = ("_begun", "_found", "_places", "_tokens", "_tongues")
 
-    def __init__(self, tokens: Tokens, words: Set[str], lexicon: Lexicon) -> None:
+    def __init__(self, tokens: Tokens, words: set[str], lexicon: Lexicon) -> None:
         """`words` are the different ones of `tokens`."""
         self._tokens = tokens
         self._tongues = Tongues(tokens, lexicon)
-        self._begun: dict[str, list[tuple[str, tuple[Entry, ...]]]] = {}
+        self._begun: dict[str, list[tuple[str, Sequence[Entry]]]] = {}
         """List → words of the text that may begin an entry of it."""
         self._found: dict[str, dict[int, list[Spot]]] = {}
         self._places: dict[str, list[int]] = {}
         for word, lists in lexicon.look_up(words):
-            self._places[word] = []
             for listed, entries in lists:
-                self._begun.setdefault(listed, []).append((word, entries))
+                whole = [entry for entry in entries if not entry.rest or words.issuperset(entry.rest)]
+                if whole:
+                    self._places[word] = []
+                    self._begun.setdefault(listed, []).append((word, whole))
         places = self._places
         for index, word in enumerate(tokens.words):
             if word in places:
@@ -45,30 +47,31 @@ class Spots:
         return found
 
     def _look(self, listed: str) -> dict[int, list[Spot]]:
+        places = self._places
+        ends = [
+            (index, last)
+            for word, entries in self._begun.get(listed, ())
+            for index in places[word]
+            if (last := self._end(index, entries)) >= 0
+        ]
         found: dict[int, list[Spot]] = {}
-        begun = self._begun.get(listed, ())
-        sentence = self._tokens.sentence
-        for index, entries in sorted((index, entries) for word, entries in begun for index in self._places[word]):
-            last = self._end(index, entries, self._tongues.of(sentence[index]))
-            if last is not None:
-                found.setdefault(sentence[index], []).append(Spot(index, last))
+        for spot in sorted(ends):
+            found.setdefault(self._tokens.sentence[spot[0]], []).append(Spot(*spot))
         return found
 
-    def _end(self, index: int, entries: tuple[Entry, ...], spoken: frozenset[str]) -> int | None:
-        """The last word of the longest entry that begins at a word."""
+    def _end(self, index: int, entries: Sequence[Entry]) -> int:
+        """The last word of the longest entry that begins at a word; -1 for none."""
         tokens = self._tokens
-        words = tokens.words
+        here = tokens.sentence[index]
         for rest, listed, language, marks in entries:
-            if language not in spoken:
-                continue
             last = index
             if rest:
                 last += len(rest)
-                if tuple(words[index + 1 : last + 1]) != rest or tokens.sentence[last] != tokens.sentence[index]:
+                if tuple(tokens.words[index + 1 : last + 1]) != rest or tokens.sentence[last] != here:
                     continue
-            if _written_so(tokens.written[index], listed, marks):
+            if language in self._tongues.of(here) and _written_so(tokens.written[index], listed, marks):
                 return last
-        return None
+        return -1
 
 
 def _written_so(written: str, listed: str, marks: tuple[int, ...]) -> bool:
