@@ -13,7 +13,7 @@ from bench.detect_ours import Ours
 from bench.detect_rows import HARD_LABELS, Row, Span
 from gateway.core.errors import EgressDenied
 from gateway.core.ports import Transformed
-from gateway.core.types import Chunk, Pieces, Sensitivity
+from gateway.core.types import Assessment, Chunk, Pieces, Request, Sensitivity
 from gateway.transform.pseudonymise import Pseudonymise
 
 SECRET = b"a secret for measuring, of no use"
@@ -23,14 +23,13 @@ SPLITS = 5
 
 def leakage(ours: Ours, rows: Sequence[Row]) -> dict[str, Any]:
     """Values that somebody marked as private and that are in the outgoing text all the same, and exact restores."""
-    return anyio.run(_leakage, ours, rows)
+    return anyio.run(_leakage, ours, rows, [ours.assessed(row) for row in rows])
 
 
-async def _leakage(ours: Ours, rows: Sequence[Row]) -> dict[str, Any]:
-    transform = Pseudonymise(ours.scanner, SECRET)
+async def _leakage(ours: Ours, rows: Sequence[Row], seen: Sequence[tuple[Request, Assessment]]) -> dict[str, Any]:
+    transform = Pseudonymise(ours.detector, SECRET)
     left, masked_left, exact, refused = Shares(), Share(), Share(), Share()
-    for number, row in enumerate(rows):
-        request, assessment = ours.assessed(row)
+    for number, (row, (request, assessment)) in enumerate(zip(rows, seen, strict=True)):
         try:
             gone = await transform.apply(request, assessment, {})
         except EgressDenied:

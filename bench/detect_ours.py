@@ -41,6 +41,7 @@ class Ours:
         return cls(scanner, Scripts(Stack(scanner)), load_policy(POLICY, CATALOGUE))
 
     def scan(self, row: Row) -> Scan:
+        """In no event loop."""
         return anyio.run(self.detector.scan, {"model": "auto", "messages": [*row.messages]})
 
     def assessed(self, row: Row) -> tuple[Request, Assessment]:
