@@ -19,7 +19,7 @@ _PLACEHOLDER = re.compile(rf"(?<![^\W_])(?:{_KIND}_{_TAG}|REMOVED_{_KIND})(?![^\
 
 
 def is_placeholder(text: str) -> bool:
-    """Whether the text is one, or several between marks: `[PERSON_1_k7f2]`, `"[REMOVED_SECRET_1]", "[REMOVED_IP_1]"`."""
+    """Whether the text is one, `[PERSON_1_k7f2]` or `[REMOVED_SECRET_1]`, or several with nothing but marks between."""
     rest, count = _PLACEHOLDER.subn("", text)
     return count > 0 and not any(map(str.isalnum, rest))
 

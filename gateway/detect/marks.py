@@ -17,9 +17,10 @@ _ASKED = re.compile(
 )
 _MONTH = re.compile(r"(?i)\b(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6}\.?[ ]\Z")
 _BORN = re.compile(
-    r"(?i)(?:\bnat[oai]|nascita|\bnacid[oa]|\bnació|nacimiento|\bf?\.?nac|\bgeboren[e]?|\bgeb|geburtsdatum|geburtstag|"
-    r"\bnée?|\bne(?= le)|\bn[eé]\(e\)|naissance|\bborn|birth[ _-]?da(?:te|y)|birth|\bd\.?o\.?b|compleanno|cumpleaños|"
-    r"anniversaire|\bclasse)(?!\w)[^\d\n;]{0,45}\Z"
+    r"(?i)(?:\bnat[oai]|nascita|\bnacid[oa]|\bnació|nacimiento|\bf?\.?nac|\bgeboren[e]?|(?<![^\W_])geb|geburtsdatum|"
+    r"geburtstag|\bnée?|\bne(?= le)|\bn[eé]\(e\)|naissance|(?<![^\W_])born|birth[ _-]?da(?:te|y)|birth|"
+    r"(?<![^\W_])b(?:irth)?day|(?<![^\W_])d\.?o\.?b|compleanno|cumpleaños|anniversaire|\bclasse)"
+    r"(?![^\W_])[^\d\n;]{0,45}\Z"
 )
 _BORN_AFTER = re.compile(r"(?i)[ ](?:in[ ][A-Za-zÀ-ÿ-]{2,20}[ ])?(?:geboren|nat[oa]|née?|nacid[oa])(?!\w)")
 _AROUND = 60

@@ -17,6 +17,12 @@ _PIECE = 4000
 """Characters read between two looks at the clock and the event loop."""
 _CODE = re.compile(r"(\w)\1{3}|[A-Z0-9]{21}|[A-Za-z]\d[A-Za-z]\d|[A-Z]{13}|[A-Z]{5,}-(?:[A-Z]{0,3}-|\Z)")
 """What no name and no address holds: a sample, a sequence, a key."""
+_LABEL = re.compile(
+    r"(?i)(?:steuer|konto|kunden|vertrags|personal|ausweis|versicherungs|sozial|id|nr|nummer|iban|bic|swift|cif|nif|nie|dni|"
+    r"vat|iva|ust|siret|siren|tva|codice|fiscale|c[oó]digo|num[eé]ro|numero|number|tax|e-?mail|telefon|tel|phone|api|key|"
+    r"token|url|http|json|csv|sql|[ _./:-]){2,}"
+)
+"""What no name is either: the label of a field."""
 _BREAK = 200
 """How far back from a piece's end a line or word may be ended instead."""
 
@@ -61,7 +67,7 @@ def search(names: Names, text: str, clock: Clock) -> Iterator[list[Hit]]:
                 detector="names",
             )
             for start, end, kind, sure in names.spans(text[low:high])
-            if not _CODE.search(text, low + start, low + end)
+            if not _CODE.search(text, low + start, low + end) and not _LABEL.fullmatch(text, low + start, low + end)
         ]
         low = high
 

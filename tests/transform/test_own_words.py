@@ -25,11 +25,8 @@ RULES = OwnRules(
     (),
     "digest",
 )
-CALL = {
-    "id": "c",
-    "type": "function",
-    "function": {"name": "f", "arguments": '{"employee_id": "Qux 12", "x": {"employeeId": ["Zed", "Zod Xy"]}}'},
-}
+ARGUMENTS = '{"employee_id": "Qux 12", "x": {"employeeId": ["Zed", "Zod Xy"]}}'
+CALL = {"id": "c", "type": "function", "function": {"name": "f", "arguments": ARGUMENTS}}
 MESSAGES = [
     {"role": "user", "content": "When does NORDLICHT go live? employee_id=[7741]"},
     {"role": "assistant", "content": None, "tool_calls": [CALL]},

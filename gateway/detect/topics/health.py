@@ -66,7 +66,12 @@ def _own(scene: Scene, spot: Spot) -> bool:
     if spot in scene.here(here, "afflicted") and scene.beside(spot, 4, -1, "i_am"):
         return True
     mine = [other for other in scene.here(here, "my") if 0 < spot.first - other.last <= 3]
-    return any(not _distant(scene, other.last, spot) for other in mine)
+    loose = spot in scene.here(here, "sign")
+    return any(
+        not _distant(scene, other.last, spot)
+        and not (loose and scene.between("is", other.last, spot.first))  # "my build is sick"
+        for other in mine
+    )
 
 
 def _distant(scene: Scene, after: int, spot: Spot) -> bool:
