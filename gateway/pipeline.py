@@ -86,7 +86,9 @@ class Pipeline:
 
     async def _assess(self, request: Request, seen: dict[Any, Any], trace: Trace) -> Assessment:
         parts = self._parts
-        assessment = await assess(parts.detector, parts.scorer, request, seen, trace, taints=parts.taints)
+        assessment = await assess(
+            parts.detector, parts.scorer, request, seen, trace, taints=parts.taints, traffic=parts.traffic
+        )
         trace.assessment = assessment
         return assessment
 

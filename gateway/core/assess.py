@@ -6,9 +6,9 @@ import time
 from dataclasses import replace
 from typing import Any
 
-from gateway.core.ports import Detector, Scorer, Taints
+from gateway.core.ports import Detector, Scorer, Taints, Traffic
 from gateway.core.trace import Trace, ms_since
-from gateway.core.types import Assessment, Request, Scan, Score, Unreadable
+from gateway.core.types import Assessment, Request, Scan, Score, Standing, Unreadable
 
 
 async def assess(
@@ -19,6 +19,7 @@ async def assess(
     trace: Trace | None = None,
     *,
     taints: Taints | None = None,
+    traffic: Traffic | None = None,
 ) -> Assessment:
     """Every fact about the request. A detector that fails makes it unreadable, a scorer that fails unscored."""
     began = time.perf_counter()
@@ -35,7 +36,16 @@ async def assess(
         score = Score(gain=None)
     if trace is not None:
         trace.detect_ms, trace.score_ms = (scored - began) * 1000, ms_since(scored)
-    return Assessment.of(scan, score)
+    return Assessment.of(scan, score, _standing(traffic, request, score))
+
+
+def _standing(traffic: Traffic | None, request: Request, score: Score) -> Standing:
+    if traffic is None:
+        return Standing()
+    try:
+        return traffic.standing(request, score)
+    except Exception:  # noqa: BLE001 - as with the scorer: without a standing no target holds, and it stays
+        return Standing()
 
 
 async def _recalled(taints: Taints, request: Request) -> Scan:

@@ -10,15 +10,18 @@ from gateway.core.ports import (
     AnswerGuard,
     AuditSink,
     Cache,
+    Cascade,
     Detector,
     Flight,
     LocalBackend,
     Observer,
     Policy,
     PolicySource,
+    Prices,
     RemoteBackend,
     Scorer,
     Taints,
+    Traffic,
     Transform,
 )
 from gateway.core.types import Allowed, Assessment, BackendSpec, Decision, Json, Pieces, Request
@@ -45,6 +48,9 @@ class Parts:
     """By name: what permits may demand of text on its way out."""
     taints: Taints | None = None
     guard: AnswerGuard | None = None
+    traffic: Traffic | None = None
+    cascade: Cascade | None = None
+    prices: Prices | None = None
 
 
 @dataclass(slots=True)

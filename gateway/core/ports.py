@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from gateway.core.confidence import Confidence
 from gateway.core.records import AuditRecord, Outcome, Receipt
 from gateway.core.release import Released
 from gateway.core.types import (
@@ -21,6 +22,9 @@ from gateway.core.types import (
     Scan,
     Score,
     Sensitivity,
+    Standing,
+    Usage,
+    Zone,
 )
 
 
@@ -43,6 +47,47 @@ class Scorer(Protocol):
     """Says whether going out would help. Raises nothing: a failure is `Score(gain=None)`."""
 
     async def score(self, request: Request) -> Score: ...
+
+
+class Traffic(Protocol):
+    """Remembers the gains of a tenant's recent requests, per task family, and which of them went out."""
+
+    def standing(self, request: Request, score: Score) -> Standing:
+        """Where this request stands among them; it counts from then on. Never raises."""
+        ...
+
+    def went(self, request: Request, assessment: Assessment, zone: Zone) -> None:
+        """Where it was answered in the end. Never raises."""
+        ...
+
+
+class Cascade(Protocol):
+    """Lets the local model begin an answer, and says from its first tokens whether the request should go out."""
+
+    most_tokens: int
+    """At most so many tokens are held back from the client, …"""
+    most_s: float
+    """… for so long, in seconds, counted from the first one."""
+
+    def drafts(self, assessment: Assessment) -> bool:
+        """Whether the score is so near the border that a draft is worth its time."""
+        ...
+
+    def gain(self, assessment: Assessment, sureness: Confidence | None, text: str, ended: bool) -> float | None:
+        """The gain, now that the draft's first tokens are there; None = nothing can be said, and it stays."""
+        ...
+
+
+class Prices(Protocol):
+    """What an answer costs, in US dollars. Local answers cost nothing here: electricity is not counted."""
+
+    def cost(self, spec: BackendSpec, usage: Usage) -> float | None:
+        """None where the price of the backend's model is not known."""
+        ...
+
+    def all_remote(self, usage: Usage) -> float | None:
+        """What the same answer would have cost at the first remote backend whose price is known."""
+        ...
 
 
 class Policy(Protocol):

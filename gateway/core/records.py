@@ -69,6 +69,16 @@ class Outcome:
     """Placeholders that came back changed beyond recognition, so that the client saw them."""
     confidence: Confidence | None = None
     """How sure the local model was; None where it did not work: answered elsewhere or out of the cache."""
+    gain: float | None = None
+    """As scored before any draft."""
+    family: str = ""
+    draft_tokens: int = 0
+    """Tokens of a local draft that was thrown away because the request went out after all."""
+    draft_ms: float = 0.0
+    cost_usd: float | None = None
+    """None where the price is not known."""
+    all_remote_usd: float | None = None
+    """What it would have cost had everything gone out."""
     detect_ms: float = 0.0
     score_ms: float = 0.0
     decide_ms: float = 0.0

@@ -12,6 +12,10 @@ from enum import IntEnum
 from types import MappingProxyType
 from typing import Any, NamedTuple, TypeAlias
 
+from gateway.core.scoring import Needs as Needs
+from gateway.core.scoring import Score as Score
+from gateway.core.scoring import Standing as Standing
+
 Json: TypeAlias = Any
 """A JSON value as parsed: None, bool, int, float, str, list or dict."""
 
@@ -164,38 +168,6 @@ class Scan:
 
 
 @dataclass(frozen=True, slots=True)
-class Needs:
-    """What a backend must be able to do to serve the request: facts about its shape, not wishes about quality."""
-
-    image: bool = False
-    audio: bool = False
-    file: bool = False
-    tools: bool = False
-    schema: bool = False
-    """`response_format` json_object or json_schema."""
-    logprobs: bool = False
-    context: int = 0
-    """Prompt tokens plus the answer's limit, estimated where no tokenizer is at hand."""
-
-
-@dataclass(frozen=True, slots=True)
-class Score:
-    """What the scorer says: whether going out would help, and what the request needs."""
-
-    gain: float | None
-    """(P(remote right) − P(local right) + 1) / 2; 0.5 = no difference; None = could not be scored."""
-    confidence: float = 0.0
-    language: str | None = None
-    """ISO 639-1 code, or None when the text is too short to tell."""
-    language_confidence: float = 0.0
-    needs: Needs = Needs()
-    tokens: int = 0
-    """Estimated prompt tokens."""
-    scorer: str = ""
-    """Name and digest of the formula."""
-
-
-@dataclass(frozen=True, slots=True)
 class Assessment:
     """Every fact a policy may look at, and so every fact that `gateway why` needs to decide again."""
 
@@ -204,29 +176,45 @@ class Assessment:
     gain: float | None = None
     gain_confidence: float = 0.0
     rank: float | None = None
+    """See `Standing`, like the two after it."""
+    quality: float | None = None
+    share: float | None = None
     language: str | None = None
     language_confidence: float = 0.0
     needs: Needs = Needs()
     tokens: int = 0
     pack: str = ""
     scorer: str = ""
+    local: float | None = None
+    """See `Score`, like the three after it."""
+    remote: float | None = None
+    family: str = "other"
+    competence: float | None = None
+    drafted: bool = False
+    """The local model has begun an answer, and `gain` knows how sure it was."""
     generic: bool = False
     """See `Scan.generic`."""
 
     @classmethod
-    def of(cls, scan: Scan, score: Score, *, rank: float | None = None) -> Assessment:
+    def of(cls, scan: Scan, score: Score, standing: Standing = Standing()) -> Assessment:
         return cls(
             findings=scan.findings,
             unreadable=scan.unreadable,
             gain=score.gain,
             gain_confidence=score.confidence,
-            rank=rank,
+            rank=standing.rank,
+            quality=standing.quality,
+            share=standing.share,
             language=score.language,
             language_confidence=score.language_confidence,
             needs=score.needs,
             tokens=score.tokens,
             pack=scan.pack,
             scorer=score.scorer,
+            local=score.local,
+            remote=score.remote,
+            family=score.family,
+            competence=score.competence,
             generic=scan.generic,
         )
 

@@ -27,6 +27,7 @@ from gateway.core.types import (
     Request,
     Scan,
     Sensitivity,
+    Standing,
     Zone,
 )
 from gateway.policy import document, mistakes
@@ -156,7 +157,7 @@ async def _assess(case: Case, request: Request, detector: Detector, scorer: Scor
         score = replace(score, gain=case.complexity, confidence=1.0)
     if case.language is not None:
         score = replace(score, language=case.language, language_confidence=1.0)
-    return Assessment.of(scan, score, rank=case.rank)
+    return Assessment.of(scan, score, Standing(rank=case.rank))
 
 
 def _findings(given: Sequence[CaseFinding]) -> Iterator[Finding]:
