@@ -61,3 +61,7 @@ class Standing:
     """What quality, relative to all-remote, answering this one and all of lower rank locally would leave: 0 … 1+."""
     share: float | None = None
     """Share of the tenant's recent requests that went out: 0 … 1."""
+
+
+NO_NEEDS = Needs()
+NO_STANDING = Standing()

@@ -12,6 +12,7 @@ from enum import IntEnum
 from types import MappingProxyType
 from typing import Any, NamedTuple, TypeAlias
 
+from gateway.core.scoring import NO_NEEDS, NO_STANDING
 from gateway.core.scoring import Needs as Needs
 from gateway.core.scoring import Score as Score
 from gateway.core.scoring import Standing as Standing
@@ -181,7 +182,7 @@ class Assessment:
     share: float | None = None
     language: str | None = None
     language_confidence: float = 0.0
-    needs: Needs = Needs()
+    needs: Needs = NO_NEEDS
     tokens: int = 0
     pack: str = ""
     scorer: str = ""
@@ -196,7 +197,7 @@ class Assessment:
     """See `Scan.generic`."""
 
     @classmethod
-    def of(cls, scan: Scan, score: Score, standing: Standing = Standing()) -> Assessment:
+    def of(cls, scan: Scan, score: Score, standing: Standing = NO_STANDING) -> Assessment:
         return cls(
             findings=scan.findings,
             unreadable=scan.unreadable,
