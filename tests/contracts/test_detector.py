@@ -29,8 +29,8 @@ TEXT = "Please write to Mario Rossi: his account is DE89370400440532013000, his 
 
 
 @pytest.fixture(scope="module")
-def scanner(tmp_path_factory: pytest.TempPathFactory) -> Scanner:
-    return Scanner.load(cache_dir=tmp_path_factory.mktemp("packs"), deadline_ms=5000)
+def scanner(packs: Path) -> Scanner:
+    return Scanner.load(cache_dir=packs, deadline_ms=5000)
 
 
 @pytest.fixture(scope="module")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import AsyncGenerator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -32,8 +33,8 @@ class Local:
 
 
 @pytest.fixture(scope="module")
-def detector() -> Scanner:
-    return Scanner.load(deadline_ms=5000)
+def detector(packs: Path) -> Scanner:
+    return Scanner.load(cache_dir=packs, deadline_ms=5000)
 
 
 @pytest.fixture(params=TRANSFORMS)

@@ -15,8 +15,8 @@ def anyio_backend() -> str:
 
 
 @pytest.fixture(scope="session")
-def cache_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("detect-cache")
+def cache_dir(packs: Path) -> Path:
+    return packs
 
 
 @pytest.fixture(scope="session")

@@ -16,11 +16,5 @@ def lines(tmp_path: Path) -> Lines:
 
 
 @pytest.fixture(scope="session")
-def packs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The automaton takes seconds to compile: once for all tests here."""
-    return tmp_path_factory.mktemp("packs")
-
-
-@pytest.fixture(scope="session")
 def scanner(packs: Path) -> Scanner:
     return Scanner.load(cache_dir=packs, deadline_ms=20_000)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import anyio
 import pytest
 
@@ -65,16 +67,20 @@ async def test_a_detector_that_raises_makes_the_request_unknown_and_keeps_it_her
     assert line.outcome.level == str(Sensitivity.UNKNOWN)
 
 
-async def test_a_detector_that_is_too_slow_makes_the_request_unknown_and_keeps_it_here(lines: Lines) -> None:
-    line = lines(detector=Scanner.load(deadline_ms=0.000_1))
+async def test_a_detector_that_is_too_slow_makes_the_request_unknown_and_keeps_it_here(
+    lines: Lines, packs: Path
+) -> None:
+    line = lines(detector=Scanner.load(cache_dir=packs, deadline_ms=0.000_1))
     reply, _ = await line.ask(asking("word " * 2000))
     assert reply.way.backend == "local"
     assert line.remotes["large"].calls == 0
     assert line.audit.records[0].facts["unreadable"][0]["reason"] == "deadline"
 
 
-async def test_content_that_nobody_can_read_is_refused_where_no_backend_could_read_it_either(lines: Lines) -> None:
-    line = lines(detector=Scanner.load(), scorer=LexicalScorer())
+async def test_content_that_nobody_can_read_is_refused_where_no_backend_could_read_it_either(
+    lines: Lines, scanner: Scanner
+) -> None:
+    line = lines(detector=scanner, scorer=LexicalScorer())
     image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo="}}
     with pytest.raises(UnsupportedContent):
         await line.ask(asking(messages=[{"role": "user", "content": [image]}]))

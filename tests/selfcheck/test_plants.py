@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from random import Random
 
 import pytest
 
 from gateway.detect import Scanner
-from gateway.engine.files.places import cache_dir
 from gateway.selfcheck.hiding import Place, places
 from gateway.selfcheck.outside import Received
 from gateway.selfcheck.plants import HARD, Known, Plant, compact, control, plants
@@ -20,8 +20,8 @@ PAIRS = [(plant, place) for plant in PLANTS.values() for place in PLACES.values(
 
 
 @pytest.fixture(scope="module")
-def scanner() -> Scanner:
-    return Scanner.load(cache_dir=cache_dir() / "detect", deadline_ms=2000)
+def scanner(packs: Path) -> Scanner:
+    return Scanner.load(cache_dir=packs, deadline_ms=2000)
 
 
 @pytest.mark.parametrize("short", [plant.short for plant in PLANTS.values() if plant.known is not Known.WORDS])

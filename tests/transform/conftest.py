@@ -6,6 +6,7 @@ import re
 import sys
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -122,8 +123,8 @@ class Tools:
 
 
 @pytest.fixture(scope="session")
-def scanner() -> Scanner:
-    return Scanner.load(deadline_ms=5000)
+def scanner(packs: Path) -> Scanner:
+    return Scanner.load(cache_dir=packs, deadline_ms=5000)
 
 
 @pytest.fixture(scope="session")

@@ -12,9 +12,8 @@ from tests.support.detectors import DetectorServer, detector_server, write_model
 
 
 @pytest.fixture(scope="session")
-def scanner(tmp_path_factory: pytest.TempPathFactory) -> Scanner:
-    cache: Path = tmp_path_factory.mktemp("packs")
-    return Scanner.load(cache_dir=cache, deadline_ms=5000)
+def scanner(packs: Path) -> Scanner:
+    return Scanner.load(cache_dir=packs, deadline_ms=5000)
 
 
 @pytest.fixture(scope="session")
