@@ -22,6 +22,9 @@ from numpy.typing import NDArray
 from gateway.score.ask import ask_of
 from gateway.score.features import NAMES, read
 from gateway.score.lexicon import DATA, lexicon
+from gateway.score.router import Router, fit_router
+
+__all__ = ["Router", "fit_router", "train"]
 
 Array = NDArray[np.float64]
 
