@@ -12,13 +12,14 @@ import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import anyio
 
 from gateway.core import evidence
 from gateway.core.aside import left_aside
-from gateway.core.assess import assess
+from gateway.core.assess import assess, told
 from gateway.core.errors import (
     AuditUnavailable,
     BackendBroke,
@@ -38,6 +39,7 @@ from gateway.core.refusal import refusal
 from gateway.core.release import check, release
 from gateway.core.trace import Trace, ms_since
 from gateway.core.types import Allowed, Assessment, BackendSpec, Chunk, Decision, Pieces, Request, Zone
+from gateway.core.waiting import patiently
 
 MAX_CACHED_CHUNKS = 20_000
 
@@ -96,6 +98,7 @@ class Pipeline:
         began = time.perf_counter()
         decision = policy.decide(request, assessment)
         trace.decision, trace.decide_ms = decision, ms_since(began)
+        told(self._parts.traffic, trace, decision.zone)
         return decision
 
     # -- answer --------------------------------------------------------------------------------------------------
@@ -109,7 +112,8 @@ class Pipeline:
             if chunks is not None:
                 return await self._replay(asked, chunks, trace, stack)
             trace.cache = "miss"
-        way, spec, dropped, first, rest = await self._begin(asked, trace, stack)
+        begin = partial(self._begin, asked, trace, stack)
+        way, spec, dropped, first, rest = await patiently(decision.wait_s, trace, begin, anyio.sleep)
         kept: list[Chunk] | None = [] if key is not None and way.backend == decision.backend else None
         pieces = self._relay(first, rest, kept, trace, self._watched(asked, stack))
         await stack.enter_async_context(aclosing(pieces))
@@ -158,7 +162,7 @@ class Pipeline:
                     return way, spec, dropped, first, stream
                 raise BackendBroke(f"backend {way.backend!r} gave no answer")
             except GatewayError as error:
-                trace.tried.append((way.backend, error.code or type(error).__name__))
+                trace.failed(way.backend, error)
                 if isinstance(error, BackendError | LocalUnavailable | DeadlineExceeded):
                     self._parts.observer.backend_failed(way.backend, error)
                 if not _moves_on(error, asked):
@@ -355,6 +359,7 @@ class Pipeline:
         trace.audit_ms += ms_since(began)
 
     async def _record_outcome(self, request: Request, trace: Trace) -> None:
+        told(self._parts.traffic, trace, trace.zone)
         outcome = trace.finish()
         # The answer is out and its decision was recorded; the sink's own status tells the operator when it failed.
         with suppress(AuditUnavailable):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 from gateway.core.ports import Detector, Scorer, Taints, Traffic
 from gateway.core.trace import Trace, ms_since
-from gateway.core.types import Assessment, Request, Scan, Score, Standing, Unreadable
+from gateway.core.types import Assessment, Request, Scan, Score, Standing, Unreadable, Zone
 
 
 async def assess(
@@ -46,6 +47,13 @@ def _standing(traffic: Traffic | None, request: Request, score: Score) -> Standi
         return traffic.standing(request, score)
     except Exception:  # noqa: BLE001 - as with the scorer: without a standing no target holds, and it stays
         return Standing()
+
+
+def told(traffic: Traffic | None, trace: Trace, zone: Zone) -> None:
+    """Tell the traffic where a request goes: where it was decided for, and in the end where it was answered."""
+    if traffic is not None and trace.assessment is not None:
+        with suppress(Exception):  # a tenant's numbers that are a little off break no request
+            traffic.went(trace.request, trace.assessment, zone)
 
 
 async def _recalled(taints: Taints, request: Request) -> Scan:

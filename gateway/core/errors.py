@@ -12,6 +12,7 @@
     │   └── NotPermitted        the model named is not permitted for this request
     ├── Unavailable             a part is down; `retry_after_s` says when to come back
     │   ├── LocalUnavailable    the local engine is loading, dead or gone
+    │   ├── PrivateUnavailable  no server of zone private could take it in the time that the policy's floor gives
     │   ├── AuditUnavailable    no record, so nothing leaves
     │   ├── QueueFull
     │   └── DeadlineExceeded    the local engine took longer over it than it may
@@ -97,6 +98,10 @@ class LocalUnavailable(Unavailable):
     code = "local_unavailable"
 
 
+class PrivateUnavailable(Unavailable):
+    code = "private_unavailable"
+
+
 class AuditUnavailable(Unavailable):
     code = "audit_unavailable"
 
@@ -131,9 +136,18 @@ class BackendError(GatewayError):
         if retry_after_s is not None:
             self.retry_after_s = retry_after_s
 
+    @property
+    def turned_away(self) -> bool:
+        """It said that it is busy or starting: nothing of the request was answered, and it may be asked again."""
+        return self.status in {429, 503} and self.code != "upstream_quota"
+
 
 class BackendUnreachable(BackendError):
     code = "upstream_unreachable"
+
+    @property
+    def turned_away(self) -> bool:
+        return True
 
 
 class BackendTimeout(BackendError):

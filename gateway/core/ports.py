@@ -53,11 +53,15 @@ class Traffic(Protocol):
     """Remembers the gains of a tenant's recent requests, per task family, and which of them went out."""
 
     def standing(self, request: Request, score: Score) -> Standing:
-        """Where this request stands among them; it counts from then on. Never raises."""
+        """Where this request stands among them; it counts from then on, once. Never raises."""
+        ...
+
+    def look(self, request: Request, score: Score) -> Standing:
+        """The same without counting it, for whoever asks what would be decided. Never raises."""
         ...
 
     def went(self, request: Request, assessment: Assessment, zone: Zone) -> None:
-        """Where it was answered in the end. Never raises."""
+        """Where it goes, told when that is decided, and once more where it was answered in the end. Never raises."""
         ...
 
 

@@ -6,9 +6,10 @@ import time
 from dataclasses import dataclass, field
 
 from gateway.core.confidence import Folding
+from gateway.core.errors import BackendError, GatewayError
 from gateway.core.ports import Restore
 from gateway.core.records import Outcome
-from gateway.core.types import Allowed, Assessment, Decision, Pieces, Request, Usage
+from gateway.core.types import Allowed, Assessment, Decision, Pieces, Request, Usage, Zone
 
 CHARACTERS_PER_TOKEN = 4
 
@@ -30,6 +31,8 @@ class Trace:
     """An attempt is durable, and so is the decision before it."""
     tried: list[tuple[str, str]] = field(default_factory=list)
     """(backend, how it went) of every backend that was asked: 'answered', or the error's code."""
+    away: list[tuple[bool, float | None]] = field(default_factory=list)
+    """Of each upstream that failed since the last pause: whether it may be asked again, and in how many seconds."""
     replaced: int = 0
     """Values that a transform replaced in what left."""
     restore: Restore | None = None
@@ -44,6 +47,12 @@ class Trace:
     decide_ms: float = 0.0
     audit_ms: float = 0.0
     first_ms: float | None = None
+
+    def failed(self, backend: str, error: GatewayError) -> None:
+        """A way was tried in vain."""
+        self.tried.append((backend, error.code or type(error).__name__))
+        if isinstance(error, BackendError):
+            self.away.append((error.turned_away, error.retry_after_s))
 
     def note(self, pieces: Pieces) -> None:
         if self.first_ms is None:
@@ -62,6 +71,11 @@ class Trace:
         """Usage where the upstream sent none: the scorer's prompt estimate, and four characters a token."""
         prompt = self.assessment.tokens if self.assessment else 0
         return Usage(prompt, (self.characters + CHARACTERS_PER_TOKEN - 1) // CHARACTERS_PER_TOKEN)
+
+    @property
+    def zone(self) -> Zone:
+        """Where the answer was made, or tried last. An answer out of the cache went nowhere, and so did a refusal."""
+        return self.way.zone if self.way and self.cache != "hit" else Zone.LOCAL
 
     def ended(self, outcome: str, error: Exception | None = None) -> None:
         self.outcome, self.error = outcome, None if error is None else type(error).__name__

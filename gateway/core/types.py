@@ -312,6 +312,8 @@ class Decision:
     """The level is higher than the kinds of the findings alone make it: the client or a condition raised it."""
     scan_answer: Sensitivity | None = None
     """What the policy grades at this level or above is taken out of answers; None = answers are not looked at."""
+    wait_s: float = 0.0
+    """How long to wait for a server of zone private that is busy or down, before the request is turned away."""
 
     def allows(self, backend: str) -> Allowed | None:
         return next((way for way in self.allowed if way.backend == backend), None)
