@@ -61,7 +61,7 @@ def last_ask(messages: Sequence[Any]) -> Ask:
     users = [m for m in messages[-MESSAGES:] if isinstance(m, Mapping) and m.get("role") == "user"]
     taken: list[str] = []
     for message in reversed(users):
-        text = without_wishes(human(_text(message.get("content")))).strip()
+        text = without_wishes(human(text_of(message.get("content")))).strip()
         if text:
             taken.append(text)
             if len(taken) > FOLLOW_DEPTH or not follows_up(text):
@@ -124,7 +124,7 @@ def cues_among(tokens: list[str]) -> set[str]:
     return kinds
 
 
-def _text(content: Any) -> str:
+def text_of(content: Any) -> str:
     """The text of a message: a string, or the text parts of a list."""
     if isinstance(content, str):
         return content
