@@ -1,23 +1,26 @@
 """The line: one request from assessment to outcome. It makes every call; no step calls another.
 
-    assess (detect, score) → decide → record `decided` → cache? → door → record `attempt` → backend → record `outcome`
+    assess (detect, score) → decide → record `decided` → cache? → draft? → door → record `attempt` → backend → `outcome`
+
+Where a draft is worth it, the local model begins an answer that nobody sees, and what its first tokens show is decided
+and recorded anew. From there on the second decision is the only one: a draft moves nothing that the policy would not.
 
 `handle` is one `async with` around the whole life of a request, so that a client that leaves early still gets its
-outcome recorded. Everything it needs is handed in; of ours it imports `core` alone.
+outcome recorded. Everything it needs is handed in; of ours it imports `core`, and `draft` that does so too.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import anyio
 
-from gateway.core import evidence
+from gateway.core import draft as drafts
 from gateway.core.aside import left_aside
 from gateway.core.assess import assess, told
 from gateway.core.errors import (
@@ -35,11 +38,13 @@ from gateway.core.errors import (
 )
 from gateway.core.parts import Asked, Parts, Reply
 from gateway.core.ports import Answer, Policy, Transformed, Turn
+from gateway.core.recording import Recording, unrecorded
 from gateway.core.refusal import refusal
 from gateway.core.release import check, release
 from gateway.core.trace import Trace, ms_since
 from gateway.core.types import Allowed, Assessment, BackendSpec, Chunk, Decision, Pieces, Request, Zone
 from gateway.core.waiting import patiently
+from gateway.draft import Draft, prepared
 
 MAX_CACHED_CHUNKS = 20_000
 
@@ -49,6 +54,7 @@ class Pipeline:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
+        self._recording = Recording(parts, self._spec)
 
     @asynccontextmanager
     async def handle(
@@ -64,14 +70,15 @@ class Pipeline:
             assessment = await self._assess(request, seen, trace)
             policy = self._parts.policies.current()
             decision = self._decide(policy, request, assessment, trace)
-            asked = Asked(request, assessment, policy, decision, seen)
-            await self._record_decided(asked, trace)
-            if decided is not None:
-                decided(decision)
+            asked = Asked(request, assessment, policy, decision, seen, decided or _nobody)
+            await self._recording.decided(asked, trace)
+            draft = prepared(self._parts, asked)
+            if draft is None:  # otherwise it is told once it is certain
+                asked.tell(decision)
             if decision.refusal is not None:
                 raise refusal(decision)
             async with AsyncExitStack() as stack:
-                yield await self._answer(asked, trace, stack)
+                yield await self._answer(asked, draft, trace, stack)
             if trace.complete:
                 trace.outcome = "cached" if trace.cache == "hit" else "ok"
         except Refused as error:
@@ -82,7 +89,8 @@ class Pipeline:
             raise
         finally:
             with anyio.CancelScope(shield=True):  # a client that left still gets its line in the log
-                await self._record_outcome(request, trace)
+                told(self._parts.traffic, trace, trace.zone)
+                await self._recording.ended(request, trace)
 
     # -- assess and decide ---------------------------------------------------------------------------------------
 
@@ -97,13 +105,39 @@ class Pipeline:
     def _decide(self, policy: Policy, request: Request, assessment: Assessment, trace: Trace) -> Decision:
         began = time.perf_counter()
         decision = policy.decide(request, assessment)
-        trace.decision, trace.decide_ms = decision, ms_since(began)
+        trace.decision = decision
+        trace.decide_ms += ms_since(began)
         told(self._parts.traffic, trace, decision.zone)
         return decision
 
+    # -- draft ---------------------------------------------------------------------------------------------------
+
+    async def _decide_again(self, asked: Asked, draft: Draft, trace: Trace, stack: AsyncExitStack) -> Asked:
+        """Let the draft begin, and decide on what it shows. What cannot be judged leaves the first decision as it was.
+
+        Who was going out anyway does not queue for the local model longer than the hold itself may take.
+        """
+        stays, cascade = asked.decision.zone is Zone.LOCAL, self._parts.cascade
+        assert cascade is not None
+        stack.push_async_callback(draft.aclose)
+        await draft.hold(None if stays else cascade.most_s)
+        assessment = drafts.drafted(cascade, self._parts.traffic, asked, draft.beginning)
+        if assessment is not None:
+            decision = self._decide(asked.policy, asked.request, assessment, trace)
+            asked = replace(asked, assessment=assessment, decision=decision)
+            await self._recording.decided(asked, trace, drafts.facts(draft.beginning, draft.ms, draft.error))
+        if asked.decision.zone is not Zone.LOCAL or asked.decision.adapter != draft.home.adapter:
+            await draft.aclose()
+            trace.draft_tokens, trace.draft_ms = draft.beginning.tokens, draft.ms
+            self._failed(draft.home.backend, draft.error)
+        asked.tell(asked.decision)
+        if asked.decision.refusal is not None:
+            raise refusal(asked.decision)
+        return asked
+
     # -- answer --------------------------------------------------------------------------------------------------
 
-    async def _answer(self, asked: Asked, trace: Trace, stack: AsyncExitStack) -> Reply:
+    async def _answer(self, asked: Asked, draft: Draft | None, trace: Trace, stack: AsyncExitStack) -> Reply:
         request, decision = asked.request, asked.decision
         key = self._key(request, decision)
         turn: Turn | None = None
@@ -112,7 +146,14 @@ class Pipeline:
             if chunks is not None:
                 return await self._replay(asked, chunks, trace, stack)
             trace.cache = "miss"
-        begin = partial(self._begin, asked, trace, stack)
+        if draft is not None and not draft.begun:
+            asked = await self._decide_again(asked, draft, trace, stack)
+            if self._key(request, asked.decision) != key:
+                if turn is not None:
+                    turn.done()  # what comes now is stored elsewhere: nobody need wait for it here
+                return await self._answer(asked, draft, trace, stack)
+            decision = asked.decision
+        begin = partial(self._begin, asked, draft, trace, stack)
         way, spec, dropped, first, rest = await patiently(decision.wait_s, trace, begin, anyio.sleep)
         kept: list[Chunk] | None = [] if key is not None and way.backend == decision.backend else None
         pieces = self._relay(first, rest, kept, trace, self._watched(asked, stack))
@@ -137,7 +178,7 @@ class Pipeline:
         return answer
 
     async def _begin(
-        self, asked: Asked, trace: Trace, stack: AsyncExitStack
+        self, asked: Asked, draft: Draft | None, trace: Trace, stack: AsyncExitStack
     ) -> tuple[Allowed, BackendSpec, tuple[str, ...], Pieces, AsyncGenerator[Pieces, None]]:
         """Ask the decision's backends in order until one gives its first pieces.
 
@@ -150,9 +191,9 @@ class Pipeline:
         for way in decision.allowed:
             try:
                 if way.zone is Zone.LOCAL:
-                    if decision.zone is not Zone.LOCAL and not trace.recorded and not _unrecorded(asked):
-                        await self._record_kept(request, way, "fallback", trace)
-                    spec, dropped, stream = self._local(asked)
+                    if decision.zone is not Zone.LOCAL and not trace.recorded and not unrecorded(asked):
+                        await self._recording.kept(request, way, "fallback", trace)
+                    spec, dropped, stream = self._local(asked, draft)
                 else:
                     spec, dropped, stream = await self._remote(way, asked, trace)
                 trace.way = way
@@ -163,22 +204,28 @@ class Pipeline:
                 raise BackendBroke(f"backend {way.backend!r} gave no answer")
             except GatewayError as error:
                 trace.failed(way.backend, error)
-                if isinstance(error, BackendError | LocalUnavailable | DeadlineExceeded):
-                    self._parts.observer.backend_failed(way.backend, error)
+                self._failed(way.backend, error)
                 if not _moves_on(error, asked):
                     raise
                 trace.restore, trace.replaced = None, 0  # of this way alone: the next one may change nothing
                 problem = problem or error
         raise problem or LocalUnavailable("no backend is configured that may answer this request")
 
-    def _local(self, asked: Asked) -> tuple[BackendSpec, tuple[str, ...], AsyncGenerator[Pieces, None]]:
+    def _failed(self, backend: str, error: Exception | None) -> None:
+        if isinstance(error, BackendError | LocalUnavailable | DeadlineExceeded):
+            self._parts.observer.backend_failed(backend, error)
+
+    def _local(
+        self, asked: Asked, draft: Draft | None
+    ) -> tuple[BackendSpec, tuple[str, ...], AsyncGenerator[Pieces, None]]:
         local = self._parts.local
         if local is None:
             raise LocalUnavailable(
                 "this request must stay local and the local engine is off: set local.engine to llama"
             )
-        answer = self._guarded(local.stream(asked.request, asked.decision), asked)
-        return local.spec, left_aside(asked.request.body, local.honours), answer
+        goes_on = draft if draft is not None and not draft.closed else None
+        answer = goes_on.stream() if goes_on else local.stream(asked.request, asked.decision)
+        return local.spec, left_aside(asked.request.body, local.honours), self._guarded(answer, asked)
 
     def _guarded(self, stream: AsyncGenerator[Pieces, None], asked: Asked) -> AsyncGenerator[Pieces, None]:
         """The answer without what the policy takes out of answers. The client's own values are put back after that."""
@@ -219,10 +266,7 @@ class Pipeline:
         except Exception as error:
             raise EgressDenied("what would leave could not be scanned, so it stays") from error
         check(request, decision, backend=spec, outgoing=outgoing, scan=scan)
-        began, number = time.perf_counter(), len(trace.tried) + 1
-        receipt = await self._parts.audit.write(evidence.attempt(request, number, way, spec, outgoing, scan))
-        trace.audit_ms += ms_since(began)
-        trace.recorded = True
+        receipt = await self._recording.attempt(request, way, spec, outgoing, scan, trace)
         released = release(request, decision, backend=spec, outgoing=outgoing, scan=scan, receipt=receipt)
         trace.attempts += spec.wire != "canned"  # a stand-in sends nothing
         answer = self._guarded(backend.stream(released), asked)
@@ -304,7 +348,7 @@ class Pipeline:
         assert way is not None
         trace.cache, trace.way = "hit", way
         if way.zone is not Zone.LOCAL:
-            await self._record_kept(request, way, "cache", trace)
+            await self._recording.kept(request, way, "cache", trace)
 
         answer = self._watched(asked, stack)
 
@@ -329,56 +373,18 @@ class Pipeline:
         if turn is not None:
             turn.done()
 
-    # -- evidence ------------------------------------------------------------------------------------------------
-
-    async def _record_decided(self, asked: Asked, trace: Trace) -> None:
-        """No record, no answer. Only LOCAL answers may go on without one, and only where the policy says so.
-
-        Where something leaves, the `attempt` record is the one that is waited for; this one is written before it in
-        the same file, so it is durable no later. Where nothing leaves after all, `_record_kept` is waited for.
-        """
-        request, decision, parts = asked.request, asked.decision, self._parts
-        spec = self._spec(decision.backend)
-        facts = parts.facts(request, asked.assessment) if parts.facts else {}
-        canonical = parts.canonical(request.body) if parts.canonical else None
-        began = time.perf_counter()
-        try:
-            await parts.audit.write(
-                evidence.decided(request, decision, spec, facts, canonical),
-                durable=decision.zone is Zone.LOCAL or decision.refusal is not None,
-            )
-        except AuditUnavailable:
-            if decision.zone is not Zone.LOCAL or not _unrecorded(asked):
-                raise
-        trace.audit_ms += ms_since(began)
-
-    async def _record_kept(self, request: Request, way: Allowed, why: str, trace: Trace) -> None:
-        """What was let out and stays all the same has no attempt: this is the record that its answer waits for."""
-        began = time.perf_counter()
-        await self._parts.audit.write(evidence.kept(request, way, why))
-        trace.audit_ms += ms_since(began)
-
-    async def _record_outcome(self, request: Request, trace: Trace) -> None:
-        told(self._parts.traffic, trace, trace.zone)
-        outcome = trace.finish()
-        # The answer is out and its decision was recorded; the sink's own status tells the operator when it failed.
-        with suppress(AuditUnavailable):
-            await self._parts.audit.write(evidence.ended(request, outcome), durable=False)
-        self._parts.observer.finished(outcome)
-
 
 def _moves_on(error: GatewayError, asked: Asked) -> bool:
     """Whether the next way may be tried. Without a record only what stays here may, where the policy says so."""
     if isinstance(error, AuditUnavailable):
-        return _unrecorded(asked)
+        return unrecorded(asked)
     if isinstance(error, BackendRejected):
         return False
     return isinstance(error, BackendError | EgressDenied | Unsupported | Unavailable)
 
 
-def _unrecorded(asked: Asked) -> bool:
-    """Whether an answer made here may go on without a record, under the policy that decided."""
-    return asked.policy.without_record == "local"
+def _nobody(decision: Decision) -> None:
+    """Nobody waits to be told."""
 
 
 async def _kept(answer: Answer) -> None:

@@ -77,3 +77,5 @@ class Asked:
     decision: Decision
     seen: dict[Any, Any] = field(repr=False)
     """The detector's memory for this one request."""
+    tell: Callable[[Decision], None] = field(repr=False, compare=False)
+    """Told the decision that stands, before any backend's answer is given."""

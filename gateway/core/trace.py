@@ -41,6 +41,9 @@ class Trace:
     usage: Usage | None = None
     confidence: Folding | None = None
     """None until a token comes with figures: only those of the local engine do."""
+    draft_tokens: int = 0
+    """Of a local draft that was thrown away."""
+    draft_ms: float = 0.0
     complete: bool = False
     detect_ms: float = 0.0
     score_ms: float = 0.0
@@ -105,6 +108,10 @@ class Trace:
             replaced=self.replaced,
             unrestored=self.restore.unrestored if self.restore else 0,
             confidence=self.confidence.result() if self.confidence else None,
+            gain=self.assessment.gain if self.assessment else None,
+            family=self.assessment.family if self.assessment else "",
+            draft_tokens=self.draft_tokens,
+            draft_ms=self.draft_ms,
             detect_ms=self.detect_ms,
             score_ms=self.score_ms,
             decide_ms=self.decide_ms,
