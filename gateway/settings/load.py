@@ -25,6 +25,7 @@ from gateway import misread
 from gateway.core.errors import ConfigurationError
 from gateway.policy import document
 from gateway.settings.sections import Audit, Auth, Backend, Cache, Detect, Local, Log, PolicyFile, Server, Taint
+from gateway.settings.spending import Shadow, TokenPrice
 
 
 class Settings(BaseSettings):
@@ -42,6 +43,9 @@ class Settings(BaseSettings):
     detect: Detect = Detect()
     taint: Taint = Taint()
     log: Log = Log()
+    prices: dict[str, TokenPrice] = {}
+    """By backend: where litellm's list does not know a price, or the operator knows a better one."""
+    shadow: Shadow = Shadow()
 
     @field_validator("local", "auth", mode="before")
     @classmethod

@@ -36,6 +36,13 @@ class _OfZone(NamedTuple):
     sent: Counter
 
 
+class _Money(NamedTuple):
+    """The children of one backend."""
+
+    cost: Counter
+    unpriced: Counter
+
+
 class Metrics:
     """Counts outcomes and holds the gauges that other parts read out of themselves.
 
@@ -74,10 +81,14 @@ class Metrics:
             _SURPRISE_NATS,
             "backend",
         )
+        self._cost = self._counter("cost_usd", "What answers cost, in US dollars", "backend")
+        self._all_remote = self._counter("all_remote_usd", "What the same answers would have cost outside")
+        self._unpriced = self._counter("unpriced_answers", "Answers whose price is not known", "backend")
         self._steps = {step: self._histogram(f"{step}_seconds", meaning, _STEP_S) for step, meaning in _STEPS.items()}
         # `labels()` costs more than counting, so each combination is looked up once.
         self._by_request: dict[tuple[str, str, str, str], Counter] = {}
         self._by_zone: dict[str, _OfZone] = {}
+        self._by_backend: dict[str, _Money] = {}
 
     def _define_operating_metrics(self, version: str) -> None:
         self._in_flight = self._gauge("in_flight", "Requests being answered now")
@@ -94,6 +105,7 @@ class Metrics:
         self._kind.know(kinds)
         # A name that was `other` until now gets its own line from the next request on.
         self._by_request.clear()
+        self._by_backend.clear()
 
     def count(self, outcome: Outcome) -> None:
         zone = self._of_zone(outcome.zone)
@@ -112,6 +124,8 @@ class Metrics:
         if outcome.confidence is not None:
             self._surprise.labels(self._backend(outcome.backend)).observe(-outcome.confidence.mean_logprob)
         self._cached.labels(self._cache_state(outcome.cache)).inc()
+        if outcome.first_ms is not None:
+            self._charge(outcome)
         for kind in outcome.kinds:
             self._findings.labels(self._kind(kind)).inc()
         if outcome.error is not None:
@@ -166,6 +180,20 @@ class Metrics:
             if labels == named:  # only names that are known are kept: the table is as bounded as the labels
                 self._by_request[named] = child
         return child
+
+    def _charge(self, outcome: Outcome) -> None:
+        money = self._by_backend.get(outcome.backend)
+        if money is None:
+            word = self._backend(outcome.backend)
+            money = _Money(self._cost.labels(word), self._unpriced.labels(word))
+            if word == outcome.backend:
+                self._by_backend[word] = money
+        if outcome.cost_usd is None:
+            money.unpriced.inc()
+        else:
+            money.cost.inc(outcome.cost_usd)
+        if outcome.all_remote_usd is not None:
+            self._all_remote.inc(outcome.all_remote_usd)
 
     def _of_zone(self, zone: str) -> _OfZone:
         word = self._zone(zone)

@@ -36,6 +36,7 @@ from gateway.wiring.places import Places, places, secret, shipped_policies
 from gateway.wiring.policies import PolicyChanges, keep_policy, vocabulary, warn
 from gateway.wiring.readiness import build_health
 from gateway.wiring.records import facts, started, stopped
+from gateway.wiring.spending import build_prices
 from gateway.wiring.transforms import build_transforms
 from gateway.wiring.warming import Warming
 
@@ -104,6 +105,7 @@ async def open_gateway(
                 transforms=build_transforms(detector, local, secret(where.keys / "placeholders.key")),
                 taints=taints,
                 guard=Guard(detector),
+                prices=build_prices(settings),
             )
         )
         backends = [*remotes.backends.values()]

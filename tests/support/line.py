@@ -196,10 +196,11 @@ class Line:
 
 
 class Lines:
-    """Makes lines whose policy files lie in one folder."""
+    """Makes lines whose policy files lie in one folder. `more` are further fields of `Parts`, for all of them."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **more: Any) -> None:
         self._folder = folder
+        self._more = more
 
     def __call__(
         self,
@@ -233,6 +234,7 @@ class Lines:
             cache_key=partial(_key, b"0123456789abcdef"),
             facts=facts,
             transforms=transforms or {},
+            **self._more,
         )
         return Line(Pipeline(parts), log, watcher, here, outside)
 

@@ -200,3 +200,29 @@ def test_two_gateways_in_one_process_do_not_share_numbers() -> None:
     one, other = made(), made()
     one.count(OUTCOME)
     assert value(other, "detect_seconds_count") == 0
+
+
+# ── Money ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_money_is_counted_by_backend_and_what_all_remote_would_have_cost_beside_it() -> None:
+    metrics = Metrics(version="1", backends=["local", "large"])
+    for backend, cost in (("local", 0.0), ("large", 0.25), ("large", 0.5), ("large", None), ("stranger", 1.0)):
+        told = Outcome(
+            "r", "t", False, "ok", zone="remote", backend=backend, first_ms=1.0, cost_usd=cost, all_remote_usd=0.5
+        )
+        metrics.count(told)
+    page = metrics.render()[0].decode()
+    assert 'gateway_cost_usd_total{backend="large"} 0.75' in page
+    assert 'gateway_cost_usd_total{backend="local"} 0.0' in page
+    assert 'gateway_cost_usd_total{backend="other"} 1.0' in page
+    assert 'gateway_unpriced_answers_total{backend="large"} 1.0' in page
+    assert "gateway_all_remote_usd_total 2.5" in page
+
+
+def test_what_was_not_answered_costs_nothing_and_is_not_unpriced() -> None:
+    metrics = Metrics(version="1", backends=["large"])
+    metrics.count(Outcome("r", "t", False, "refused", zone="local", backend="large"))
+    page = metrics.render()[0].decode()
+    assert "gateway_cost_usd_total{" not in page
+    assert "gateway_unpriced_answers_total{" not in page
