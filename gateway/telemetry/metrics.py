@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -13,6 +13,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from gateway.core.errors import GatewayError
 from gateway.core.records import Outcome
 from gateway.core.types import Zone
+from gateway.telemetry.each import Each, Readings
 from gateway.telemetry.labels import Label
 
 _REQUEST_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
@@ -165,6 +166,10 @@ class Metrics:
                 return math.nan
 
         self._gauge(name, meaning).set_function(guarded)
+
+    def watch_each(self, name: str, meaning: str, labels: Sequence[str], read: Callable[[], Readings]) -> None:
+        """A gauge with labels that is read when Prometheus asks. `read` sees to it that there are not too many."""
+        self._registry.register(Each(f"gateway_{name}", meaning, labels, read))
 
     def render(self) -> tuple[bytes, str]:
         """The page and its content type."""

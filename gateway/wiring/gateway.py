@@ -26,6 +26,7 @@ from gateway.score.scorer import LexicalScorer
 from gateway.settings import Settings
 from gateway.taint import open_taints
 from gateway.telemetry import TelemetryObserver
+from gateway.traffic import RollingTraffic
 from gateway.transform import Guard
 from gateway.wiring.backends import Remotes, build_remotes
 from gateway.wiring.detection import build_detector, build_stack
@@ -36,6 +37,7 @@ from gateway.wiring.places import Places, places, secret, shipped_policies
 from gateway.wiring.policies import PolicyChanges, keep_policy, vocabulary, warn
 from gateway.wiring.readiness import build_health
 from gateway.wiring.records import facts, started, stopped
+from gateway.wiring.shares import watch_shares
 from gateway.wiring.spending import build_prices
 from gateway.wiring.transforms import build_transforms
 from gateway.wiring.warming import Warming
@@ -87,6 +89,8 @@ async def open_gateway(
         )
         stack.push_async_callback(taints.aclose)
         metrics = build_metrics(specs, policies.current(), found.kinds, audit, taints, local)
+        traffic = RollingTraffic()
+        watch_shares(metrics, settings, traffic.shares)
         warming = Warming(remotes.litellm, log)
         pipeline = Pipeline(
             Parts(
@@ -105,6 +109,7 @@ async def open_gateway(
                 transforms=build_transforms(detector, local, secret(where.keys / "placeholders.key")),
                 taints=taints,
                 guard=Guard(detector),
+                traffic=traffic,
                 prices=build_prices(settings),
             )
         )

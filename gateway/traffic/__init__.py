@@ -1,0 +1,6 @@
+"""What each tenant asked lately: how hard it was, and how much of it went out. Numbers in memory, no text."""
+
+from gateway.traffic.rolling import RollingTraffic
+from gateway.traffic.tenant import Share
+
+__all__ = ["RollingTraffic", "Share"]
