@@ -7,6 +7,7 @@ what it follows.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,6 +22,14 @@ FOLLOW_DEPTH = 3
 """How many earlier asks a chain of follow-ups may reach back."""
 MESSAGES = 200
 """Messages that are looked at, from the end; an ask further away is not a follow-up's subject any more."""
+
+TAG = re.compile(r"[\w+#.-]{0,20}")
+PLAIN_TAGS = frozenset({"text", "txt", "plain", "plaintext", "md", "markdown", "quote", "email", "none"})
+SIGNS_OF_CODE = (
+    "{", "}", "()", ");", "];", "=", "</", "->", "::", "#!", "$ ", "def ", "import ", "#include", "SELECT ",
+    "    ", "\t",
+)  # fmt: skip
+"""What a fence without a language holds when it is a program, its output or data."""
 
 WRAPPERS = (
     "system-reminder", "environment_details", "environment_context", "tool_result", "function_results",
@@ -71,13 +80,30 @@ def last_ask(messages: Sequence[Any]) -> Ask:
 
 def measure(text: str, *, turns: int = 1, inherited: int = 0) -> Ask:
     """Separate fenced code from prose and keep the prose's head and tail."""
-    prose, code_chars, fences = text, 0, 0
-    if "```" in text:
-        pieces = text.split("```")
-        prose = "\n".join(pieces[::2])
-        code_chars, fences = sum(map(len, pieces[1::2])), len(pieces) // 2
-    prose = prose.strip()
-    return Ask(clip(prose), len(prose), code_chars, fences, turns, inherited)
+    if "```" not in text:
+        prose = text.strip()
+        return Ask(clip(prose), len(prose), turns=turns, inherited=inherited)
+    pieces = text.split("```")
+    prose, fenced = "\n".join(pieces[::2]).strip(), [piece for piece in pieces[1::2] if _said(piece)]
+    code = [piece for piece in fenced if _is_code(piece)]
+    # A fence around plain words makes no program of them: they are material, measured and not read.
+    plain = "\n".join(_said(piece) for piece in fenced if not _is_code(piece))
+    chars = len(prose) + len(plain)
+    return Ask(clip(prose or plain), chars, sum(map(len, code)), len(code), turns, inherited)
+
+
+def _said(fence: str) -> str:
+    """What stands in a fence, without the language behind its first mark."""
+    tag, line, rest = fence.partition("\n")
+    return (rest if line and TAG.fullmatch(tag.strip()) else fence).strip()
+
+
+def _is_code(fence: str) -> bool:
+    tag = fence.partition("\n")[0].strip().lower()
+    if tag and tag not in PLAIN_TAGS and TAG.fullmatch(tag) and "\n" in fence:
+        return True
+    sample = fence[:HEAD] + fence[-TAIL:]
+    return any(sign in sample for sign in SIGNS_OF_CODE)
 
 
 def clip(text: str) -> str:

@@ -11,13 +11,14 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cache
 
+from gateway.score.claims import around, seen, without_claims
 from gateway.score.lexicon import DATA, TOKEN, lines_of
 
 HINTS = ("model", "modè", "llm", "gpt", "claude", "gemini", "opus", "sonnet")
 """Each noun and vendor in `data/wish.txt` holds one of these: without them there is no wish."""
 REACH = 8
 """Tokens between verb and model at most."""
-WINDOW = 2_000
+WINDOW = 1_200
 """Only head and tail are read for features, so only they are searched."""
 SENTENCE = re.compile(r"[.?!:;](?=\s|$)|\n")
 _AFTER = re.compile(r"[-.\w]{0,16}[.!;,)]{0,3}")
@@ -50,9 +51,13 @@ def words() -> Words:
 
 
 def without_wishes(text: str) -> str:
-    """The text without what asks for a bigger model."""
+    """The text without what asks for a bigger model, and without claims about itself."""
     if len(text) > 2 * WINDOW:
         return without_wishes(text[:WINDOW]) + text[WINDOW:-WINDOW] + without_wishes(text[-WINDOW:])
+    return without_claims(_without_wishes(seen(text)))
+
+
+def _without_wishes(text: str) -> str:
     lowered = text.lower()
     if not any(hint in lowered for hint in HINTS):
         return text
@@ -62,8 +67,9 @@ def without_wishes(text: str) -> str:
     for end in [*(found.end() for found in SENTENCE.finditer(lowered)), len(lowered)]:
         for first, last in _wishes(lowered[start:end]):
             if start + first >= done:
-                kept.append(text[done : start + first].rstrip(" ,;("))
-                done = start + last
+                first, last = around(text, max(done, start), start + first, start + last)
+                kept.append(text[done:first].rstrip(" ,;("))
+                done = last
         start = end
     return " ".join([*kept, text[done:].lstrip(" ")]) if kept else text
 
