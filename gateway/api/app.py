@@ -18,6 +18,7 @@ from gateway.api.health import Health
 from gateway.api.http import Answer, Headers, headers_of, query_of
 from gateway.api.models import Models
 from gateway.api.openapi import document
+from gateway.api.route import Route
 from gateway.core.errors import GatewayError
 
 _LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -27,6 +28,7 @@ _MODEL_PREFIX = "/models/"
 @dataclass(frozen=True, slots=True)
 class Endpoints:
     chat: Chat
+    route: Route
     models: Models
     health: Health
     metrics: Callable[[], tuple[bytes, str]]
@@ -101,6 +103,9 @@ class App:
         elif path == "/chat/completions":
             _allow(method, "POST")
             await self._endpoints.chat(headers, receive, answer)
+        elif path == "/route":
+            _allow(method, "POST")
+            await self._endpoints.route(headers, receive, answer)
         elif (get := self._gets.get(path)) is not None:
             _allow(method, "GET")
             await get(scope, headers, answer)

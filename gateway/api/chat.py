@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 
 import anyio
@@ -65,17 +65,27 @@ class Chat:
 
     async def __call__(self, headers: Headers, receive: Receive, answer: Answer) -> None:
         try:
-            principal = self._auth.identify(headers)
-            with self._bodies.held() as body:
-                request = self.parse(await body.read(receive, headers), headers, principal, answer.request_id)
+            request = await self.read(headers, receive, answer.request_id)
         except ClientGone:
             return
+        with self.counted():
+            await self._watched(request, receive, answer)
+
+    async def read(self, headers: Headers, receive: Receive, request_id: str) -> Request:
+        """Who asks, and what for. Raises ClientGone, HTTPError, BadRequest or UnknownModel."""
+        principal = self._auth.identify(headers)
+        with self._bodies.held() as body:
+            return self.parse(await body.read(receive, headers), headers, principal, request_id)
+
+    @contextmanager
+    def counted(self) -> Iterator[None]:
+        """In flight while inside. Raises QueueFull."""
         if self._in_flight >= self._options.max_in_flight:
             raise QueueFull(f"{self._in_flight} requests are in flight, the most server.max_in_flight allows")
         self._in_flight += 1
         try:
             with self._measured():
-                await self._watched(request, receive, answer)
+                yield
         finally:
             self._in_flight -= 1
 

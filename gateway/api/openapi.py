@@ -45,6 +45,13 @@ _COMPLETION = {
     },
 }
 
+_RAISING = {
+    "name": "x-gateway-sensitivity",
+    "in": "header",
+    "description": "Raise the request's level; it can never be lowered",
+    "schema": {"type": "string", "enum": [str(level) for level in Sensitivity]},
+}
+
 
 def document() -> Json:
     schema = ChatBody.model_json_schema(ref_template="#/components/schemas/{model}")
@@ -59,6 +66,7 @@ def document() -> Json:
         },
         "paths": {
             "/v1/chat/completions": {"post": _chat()},
+            "/v1/route": {"post": _route()},
             "/v1/models": {"get": _get("The models a client may name", _list_of_models())},
             "/v1/models/{model}": {
                 "get": {
@@ -116,17 +124,9 @@ def _list_of_models() -> Json:
 
 
 def _chat() -> Json:
-    levels = [str(level) for level in Sensitivity]
     return {
         "summary": "Answer a chat, locally or remotely as the policy decides",
-        "parameters": [
-            {
-                "name": "x-gateway-sensitivity",
-                "in": "header",
-                "description": "Raise the request's level; it can never be lowered",
-                "schema": {"type": "string", "enum": levels},
-            }
-        ],
+        "parameters": [_RAISING],
         "requestBody": {"required": True, "content": _json({"$ref": "#/components/schemas/ChatBody"})},
         "responses": {
             "200": {
@@ -140,6 +140,22 @@ def _chat() -> Json:
                 },
             },
             **_errors(400, 401, 403, 404, 413, 415, 421, 429, 500, 502, 503, 504),
+        },
+    }
+
+
+def _route() -> Json:
+    """What is told of each thing stands in docs/operations.md."""
+    names = ["level", "zone", "backend", "rule", "kinds", "scores", "needs", "gates", "ways", "cost", "policy"]
+    kind = {"object": {"const": "gateway.route"}}
+    told = {"type": "object", "required": ["object", "id", *names], "properties": kind}
+    return {
+        "summary": "Say what would be done with a chat, without answering it",
+        "parameters": [_RAISING],
+        "requestBody": {"required": True, "content": _json({"$ref": "#/components/schemas/ChatBody"})},
+        "responses": {
+            "200": {"description": "Scores, gates, rule, every way and what it would cost", "content": _json(told)},
+            **_errors(400, 401, 403, 404, 413, 415, 421, 429, 500),
         },
     }
 

@@ -11,9 +11,12 @@ from gateway.api.chat import Chat, ChatOptions
 from gateway.api.cors import Cors
 from gateway.api.health import Health
 from gateway.api.models import Models
+from gateway.api.route import Route
 from gateway.core.naming import LOCAL, meant
+from gateway.core.parts import Parts
 from gateway.core.types import BackendSpec, Principal
 from gateway.pipeline import Pipeline
+from gateway.preview import Preview
 from gateway.settings import Settings
 from gateway.telemetry import Metrics
 from gateway.wiring.backends import names
@@ -24,7 +27,7 @@ BUILT = 1_790_000_000
 
 def build_app(
     settings: Settings,
-    pipeline: Pipeline,
+    parts: Parts,
     specs: Sequence[BackendSpec],
     metrics: Metrics,
     health: Health,
@@ -40,9 +43,11 @@ def build_app(
     def log_failure(request_id: str, error: Exception) -> None:
         log.error("request_failed", request_id=request_id, exc_info=error)
 
+    chat = Chat(Pipeline(parts), auth, _options(settings, meaning), log_failure, metrics.in_flight)
     return App(
         Endpoints(
-            chat=Chat(pipeline, auth, _options(settings, meaning), log_failure, metrics.in_flight),
+            chat=chat,
+            route=Route(chat, Preview(parts)),
             models=Models({name: owners.get(name, "gateway") for name in meaning}, created=BUILT),
             health=health,
             metrics=metrics.render,

@@ -20,7 +20,6 @@ from gateway.core.errors import AuditUnavailable, ConfigurationError
 from gateway.core.parts import Parts
 from gateway.core.ports import LocalBackend
 from gateway.core.types import BackendSpec, Decision, Request
-from gateway.pipeline import Pipeline
 from gateway.policy.source import FilePolicySource
 from gateway.score.scorer import LexicalScorer
 from gateway.settings import Settings
@@ -92,30 +91,28 @@ async def open_gateway(
         traffic = RollingTraffic()
         watch_shares(metrics, settings, traffic.shares)
         warming = Warming(remotes.litellm, log)
-        pipeline = Pipeline(
-            Parts(
-                detector=detector,
-                scorer=LexicalScorer(specs[0]),
-                policies=policies,
-                local=local,
-                remotes=remotes.backends,
-                audit=audit,
-                observer=TelemetryObserver(metrics, log),
-                cache=None if cache.status()["kind"] == "off" else cache,
-                flight=SingleFlight(),
-                cache_key=partial(_cache_key, cache_secret),
-                canonical=canonical_request,
-                facts=facts,
-                transforms=build_transforms(detector, local, secret(where.keys / "placeholders.key")),
-                taints=taints,
-                guard=Guard(detector),
-                traffic=traffic,
-                prices=build_prices(settings),
-            )
+        parts = Parts(
+            detector=detector,
+            scorer=LexicalScorer(specs[0]),
+            policies=policies,
+            local=local,
+            remotes=remotes.backends,
+            audit=audit,
+            observer=TelemetryObserver(metrics, log),
+            cache=None if cache.status()["kind"] == "off" else cache,
+            flight=SingleFlight(),
+            cache_key=partial(_cache_key, cache_secret),
+            canonical=canonical_request,
+            facts=facts,
+            transforms=build_transforms(detector, local, secret(where.keys / "placeholders.key")),
+            taints=taints,
+            guard=Guard(detector),
+            traffic=traffic,
+            prices=build_prices(settings),
         )
         backends = [*remotes.backends.values()]
         health = build_health(policies, audit, cache, taints, local, backends, remotes.stand_ins, warming)
-        app = build_app(settings, pipeline, specs, metrics, health, log)
+        app = build_app(settings, parts, specs, metrics, health, log)
         await _begin(audit, specs, policies, detector.pack, where)
         if where.policy.parent != shipped_policies():  # what ours wait for is known, and stands in `/readyz`
             warn(log, policies.current())

@@ -18,8 +18,9 @@ from gateway.api.chat import Chat, ChatOptions
 from gateway.api.cors import Cors
 from gateway.api.health import Health
 from gateway.api.models import Models
+from gateway.api.route import Route
 from gateway.core.parts import Reply
-from gateway.core.types import Allowed, BackendSpec, Chunk, Decision, Pieces, Request, Sensitivity, Zone
+from gateway.core.types import Allowed, BackendSpec, Chunk, Decision, Json, Pieces, Request, Sensitivity, Zone
 
 pytestmark = pytest.mark.anyio
 SPEC = BackendSpec("local", Zone.LOCAL, "canned", "m")
@@ -57,6 +58,10 @@ class Line:
             raise ValueError(SECRET)
 
 
+async def _nothing(request: Request) -> Json:
+    return {}
+
+
 class Client:
     """Sends one request to the application and keeps what comes back."""
 
@@ -64,9 +69,11 @@ class Client:
         self.failures: list[tuple[str, Exception]] = []
         chat_options = ChatOptions(body_limit=10_000, names={"auto": "auto"}, **options)
         tell = self._tell
+        chat = Chat(line, Auth(None), chat_options, tell)  # type: ignore[arg-type]
         self.app = App(
             Endpoints(
-                chat=Chat(line, Auth(None), chat_options, tell),  # type: ignore[arg-type]
+                chat=chat,
+                route=Route(chat, _nothing),
                 models=Models({}, 1),
                 health=Health(()),
                 metrics=lambda: (b"", "text/plain"),

@@ -58,7 +58,7 @@ def fuzz(gateway: Serving, file: Path, *more: str) -> None:
 def test_it_behaves_as_described_on_any_input(gateway: Serving, upstream: CaptureServer, tmp_path: Path) -> None:
     """Which messages fit together cannot be said there, so a valid request may be refused here, and only by name."""
     (tmp_path / "openapi.json").write_text(json.dumps(document()))
-    fuzz(gateway, tmp_path / "openapi.json", "-n", "60", "--exclude-checks", "positive_data_acceptance")
+    fuzz(gateway, tmp_path / "openapi.json", "-n", "40", "--exclude-checks", "positive_data_acceptance")
 
 
 def test_it_answers_what_is_sound(gateway: Serving, upstream: CaptureServer, tmp_path: Path) -> None:

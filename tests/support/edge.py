@@ -22,6 +22,7 @@ from gateway.api.cors import Cors
 from gateway.api.health import Health
 from gateway.api.models import Models
 from gateway.api.protocol import protocol
+from gateway.api.route import Route
 from gateway.core.types import BackendSpec, Decision, Pieces, Request, Zone
 from tests.support.line import Line, Step
 
@@ -74,7 +75,8 @@ async def edge(line: Line, **options: Any) -> AsyncIterator[Edge]:
     told = ChatOptions(**{"body_limit": 2**20, "names": NAMES, **options})
     models = Models(dict.fromkeys(NAMES, "gateway"), created=1)
     chat = Chat(line.pipeline, auth, told, log_failure)
-    ends = Endpoints(chat, models, Health(()), lambda: (b"", "text/plain"))
+    route = Route(chat, line.preview)
+    ends = Endpoints(chat, route, models, Health(()), lambda: (b"", "text/plain"))
     app = App(ends, auth, Cors(None), hosts=None, log_failure=log_failure)
     async with (
         _listening(app) as url,

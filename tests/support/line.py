@@ -36,6 +36,7 @@ from gateway.core.types import (
 from gateway.pipeline import Pipeline
 from gateway.policy.evaluate import CompiledPolicy
 from gateway.policy.load import load_policy
+from gateway.preview import Preview
 from gateway.wiring.records import facts
 
 IBAN = "DE89 3704 0044 0532 0130 00"
@@ -181,6 +182,7 @@ class Line:
     """A pipeline and everything that a test may look at afterwards."""
 
     pipeline: Pipeline
+    preview: Preview
     audit: MemoryAudit
     watcher: Watcher
     local: LocalBackend | None
@@ -236,7 +238,7 @@ class Lines:
             transforms=transforms or {},
             **self._more,
         )
-        return Line(Pipeline(parts), log, watcher, here, outside)
+        return Line(Pipeline(parts), Preview(parts), log, watcher, here, outside)
 
 
 def _key(secret: bytes, request: Request, decision: Decision, spec: BackendSpec) -> str:
