@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import anyio
@@ -65,7 +66,9 @@ async def _explain(here: Situation, request: Request) -> dict[str, Json]:
     from gateway.core.assess import assess
     from gateway.policy.explain import explain
     from gateway.policy.load import load_policy
+    from gateway.policy.route import route
     from gateway.score.scorer import LexicalScorer
+    from gateway.wiring.spending import build_prices
 
     policy = load_policy(here.policy, here.specs)
     async with detecting(here, policy) as detector:
@@ -80,8 +83,10 @@ async def _explain(here: Situation, request: Request) -> dict[str, Json]:
         for finding in assessment.findings
     ]
     explained = explain(policy, request, assessment)
+    told = route(request, assessment, policy.decide(request, assessment), here.specs, build_prices(here.settings))
     return {
         **explained["decision"],
+        **{name: told[name] for name in ("kinds", "scores", "needs", "gates", "ways", "cost")},
         "gain": assessment.gain,
         "language": assessment.language,
         "tokens": assessment.tokens,
@@ -92,11 +97,10 @@ async def _explain(here: Situation, request: Request) -> dict[str, Json]:
 
 
 def _told(explained: dict[str, Any]) -> list[str]:
-    gain = explained["gain"]
     lines = [
         f"{explained['level']} → {explained['zone']} ({explained['backend']}) by rule {explained['rule']}",
-        f"  gain {gain:.2f} (0.5 = a remote model makes no difference)" if gain is not None else "  gain unknown",
-        f"  language {explained['language'] or 'unknown'}, about {explained['tokens']} tokens",
+        *_scored(explained),
+        *_ways(explained),
         *(f"  found {finding['kind']} at {finding['path']}" for finding in explained["found"]),
         *(f"  cannot read {part['path']}: {part['reason']}" for part in explained["unreadable"]),
         # Permits and forbids follow, each in one line that says more than its reason does.
@@ -111,6 +115,32 @@ def _told(explained: dict[str, Any]) -> list[str]:
     lines += [_forbid(rule) for rule in explained["forbids"]]
     lines += [_adapter(rule) for rule in explained["adapters"]]
     return lines
+
+
+def _scored(explained: dict[str, Any]) -> Iterator[str]:
+    gain, scores = explained["gain"], explained["scores"]
+    yield f"  gain {gain:.2f} (0.5 = a remote model makes no difference)" if gain is not None else "  gain unknown"
+    if scores["local"] is not None and scores["remote"] is not None:
+        yield f"  right here: {scores['local']:.0%}, right outside: {scores['remote']:.0%}; task {scores['family']}"
+    if scores["competence"] is not None:
+        yield f"  measured here: {scores['competence']:.0%} of such requests are answered well"
+    yield f"  language {explained['language'] or 'unknown'}, about {explained['tokens']} tokens"
+    for gate in explained["gates"]:
+        lacks = [lack.replace("_", " ") for lack in gate["lacks"]]
+        lacks += [] if gate["speaks"] else [f"language {explained['language']}"]
+        if lacks:
+            yield f"  {gate['backend']} {'lacks' if not gate['serves'] else 'does badly'}: {', '.join(lacks)}"
+
+
+def _ways(explained: dict[str, Any]) -> Iterator[str]:
+    """What an answer would cost, where anybody knows, and which backends stand by."""
+    cost = explained["cost"]
+    if cost["usd"] is not None and cost["all_remote_usd"] is not None:
+        length = f"for an answer of {cost['completion_tokens']} tokens"
+        yield f"  about ${cost['usd']:.5f} {length}; outside ${cost['all_remote_usd']:.5f}"
+    others = [f"{way['backend']} ({way['zone']})" for way in explained["ways"][1:]]
+    if others:
+        yield f"  if that fails: {', '.join(others)}"
 
 
 def _permit(rule: dict[str, Any]) -> str:

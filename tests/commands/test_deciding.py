@@ -206,6 +206,26 @@ def test_explain_tells_a_person_which_adapter_would_speak(tmp_path: Path) -> Non
     assert "adapters bank chooses letters: holds" in text
 
 
+def test_explain_gives_the_fields_of_a_route_and_what_it_would_cost(tmp_path: Path) -> None:
+    body = json.dumps({"messages": [{"role": "user", "content": HARD}], "max_tokens": 100})
+    told = json.loads(call(tmp_path, "explain", stdin=body).out)
+    assert told["scores"]["gain"] == told["gain"]
+    assert told["cost"]["completion_tokens"] == 100
+    assert told["cost"]["usd"] == told["cost"]["all_remote_usd"] > 0  # gpt-4.1, out of litellm's list
+    assert {way["backend"]: way["usd"] == 0 for way in told["ways"]} == {"large": False, "local": True}
+    stays = json.loads(call(tmp_path, "explain", stdin=CARD).out)
+    assert (stays["kinds"], stays["cost"]["usd"]) == ({"payment_card": 1}, 0.0)
+
+
+def test_explain_tells_a_person_what_it_would_cost_and_what_a_model_lacks(tmp_path: Path) -> None:
+    image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo="}}
+    text = on_a_terminal(tmp_path, HARD)
+    assert "for an answer of 300 tokens; outside $0.00" in text
+    assert "if that fails: local (local)" in text
+    text = on_a_terminal(tmp_path, json.dumps({"messages": [{"role": "user", "content": [image]}]}))
+    assert "local lacks: image" in text
+
+
 WHO = """\
 name: who
 permit:
