@@ -17,8 +17,10 @@ from gateway.calibrate.checks import CHECKS, is_right, trouble
 from gateway.core.errors import ConfigurationError
 from gateway.core.scoring import FAMILIES
 from gateway.core.types import Json
+from gateway.score.calibration import LANGUAGES
 
-LANGUAGES = ("en", "it", "es", "de", "fr")
+__all__ = ["LANGUAGES", "LEVELS", "Probe", "load", "right"]
+
 LEVELS = ("trivial", "easy", "medium", "hard")
 """From what a model of 135 million parameters can do to what a large one gets wrong now and then."""
 

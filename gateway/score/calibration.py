@@ -18,10 +18,13 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from gateway.core.errors import ConfigurationError
+from gateway.core.scoring import FAMILIES
 from gateway.core.types import Json
 
 FORMAT = "slm-gateway-calibration-1"
 MOST_BYTES = 4_000_000
+LANGUAGES = ("en", "it", "es", "de", "fr")
+"""Languages with a correction of their own; the others share what is left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,15 +117,36 @@ class Calibration:
         """Short, for a score's name: which calibration made it."""
         return hashlib.sha256(json.dumps(to_json(self), sort_keys=True).encode()).hexdigest()[:8]
 
-    def apply(self, features: Sequence[float], local: float, remote: float) -> tuple[float, float]:
-        """P(local right) and P(remote right), corrected. Features of another length correct nothing by features."""
-        if self.local.weights and len(features) != len(self.local.weights):
+    def apply(
+        self,
+        features: Sequence[float],
+        local: float,
+        remote: float,
+        *,
+        language: str | None = None,
+        family: str = "other",
+    ) -> tuple[float, float]:
+        """P(local right) and P(remote right), corrected. Features of another scorer correct nothing."""
+        whole = extended(features, language, family)
+        if self.local.weights and len(whole) != len(self.local.weights):
             return local, remote
-        return self.local(features, local), self.remote(features, remote)
+        return self.local(whole, local), self.remote(whole, remote)
 
     def cell(self, family: str, language: str | None) -> Cell | None:
         """None where nothing was measured: what is not known is not guessed."""
         return None if language is None else self.competence.get(family, {}).get(language)
+
+
+def extended(features: Sequence[float], language: str | None, family: str) -> tuple[float, ...]:
+    """What a correction looks at: the scorer's features, the language and the task family.
+
+    How good a small model is depends on its language more than on anything in the words.
+    """
+    return (
+        *features,
+        *(float(language == each) for each in LANGUAGES),
+        *(float(family == each) for each in FAMILIES),
+    )
 
 
 def load(path: Path, pins: Pins) -> Calibration:

@@ -15,12 +15,14 @@ from gateway.core.errors import ConfigurationError
 from gateway.score.calibration import Calibration, Cell, Correction, Figures, Pins, from_json, load, to_json, write
 
 PINS = Pins(model="a" * 64, quantisation="Q4_1, auto", template="t1", scorer="s1")
+REST = (0.0, 0.1, *(0.0,) * 15)
+"""Of languages and families: Italian alone has a weight."""
 CALIBRATION = Calibration(
     pins=PINS,
     against="large d1",
     made_at="2026-11-21T12:00:00+00:00",
-    local=Correction(-0.1, (0.5, -0.5), (0.0, 0.5, 1.0), (0.1, 0.2, 0.9)),
-    remote=Correction(0.0, (0.0, 0.0), (0.0, 1.0), (0.5, 1.0)),
+    local=Correction(-0.1, (0.5, -0.5, *REST), (0.0, 0.5, 1.0), (0.1, 0.2, 0.9)),
+    remote=Correction(0.0, (0.0, 0.0, *REST), (0.0, 1.0), (0.5, 1.0)),
     competence={"maths": {"it": Cell(0.25, 6, 0.05, 0.6)}},
     quantiles={"maths": (0.5, 0.6, 0.9)},
     figures=Figures(300, 0.66, 0.58, 0.74, 0.6, 0.3, 0.9, 100.0),
@@ -51,6 +53,11 @@ def test_a_chance_is_shifted_by_its_features_and_then_put_on_the_line() -> None:
     local, remote = CALIBRATION.apply([1.0, 0.0], 0.35, 0.8)
     assert local == pytest.approx(0.2 + 0.7 * 0.5)  # 0.35 − 0.1 + 0.5 = 0.75, halfway between 0.5 and 1
     assert remote == pytest.approx(0.9)
+
+
+def test_a_language_has_a_correction_of_its_own() -> None:
+    assert CALIBRATION.apply([0.0, 0.0], 0.6, 0.8)[0] == pytest.approx(0.2)
+    assert CALIBRATION.apply([0.0, 0.0], 0.6, 0.8, language="it")[0] == pytest.approx(0.2 + 0.7 * 0.2)
 
 
 @pytest.mark.parametrize(("feature", "wanted"), [(9.0, 0.9), (-9.0, 0.1)])

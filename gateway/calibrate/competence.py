@@ -1,0 +1,57 @@
+"""How well the local model did, by task family and language, with what few probes can and cannot say."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+
+from gateway.score.calibration import Cell
+
+STRENGTH = 4.0
+"""Probes that the family and the language together are worth when a cell has few of its own."""
+_Z = 1.959964
+
+
+def competence(answers: Iterable[tuple[str, str, bool]]) -> dict[str, dict[str, Cell]]:
+    """family → language → Cell, from (family, language, right) of each probe."""
+    counted: dict[tuple[str, str], tuple[int, int]] = {}
+    for family, language, right in answers:
+        good, of = counted.get((family, language), (0, 0))
+        counted[family, language] = (good + right, of + 1)
+    expected = _expected(counted)
+    told: dict[str, dict[str, Cell]] = {}
+    for (family, language), (good, of) in sorted(counted.items()):
+        share = (good + STRENGTH * expected[family, language]) / (of + STRENGTH)
+        low, high = wilson(good, of)
+        told.setdefault(family, {})[language] = Cell(round(share, 4), of, round(low, 4), round(high, 4))
+    return told
+
+
+def wilson(good: int, of: int) -> tuple[float, float]:
+    """95 % interval of a share; everything is possible where nothing was asked."""
+    if not of:
+        return 0.0, 1.0
+    share, square = good / of, _Z * _Z
+    middle = share + square / (2 * of)
+    reach = _Z * math.sqrt(share * (1 - share) / of + square / (4 * of * of))
+    return max(0.0, (middle - reach) / (1 + square / of)), min(1.0, (middle + reach) / (1 + square / of))
+
+
+def _expected(counted: Mapping[tuple[str, str], tuple[int, int]]) -> dict[tuple[str, str], float]:
+    """What the family's share and the language's share suggest, as odds: good at maths and bad in German multiply."""
+    whole = _odds(counted.values())
+    families = {family: _odds(pair for (of, _), pair in counted.items() if of == family) for family, _ in counted}
+    languages = {lang: _odds(pair for (_, of), pair in counted.items() if of == lang) for _, lang in counted}
+    chances = {}
+    for family, language in counted:
+        odds = families[family] * languages[language] / whole
+        chances[family, language] = odds / (1 + odds)
+    return chances
+
+
+def _odds(pairs: Iterable[tuple[int, int]]) -> float:
+    """Of right to wrong, with half an answer of each more, so that nothing is certain."""
+    good, of = 0, 0
+    for right, asked in pairs:
+        good, of = good + right, of + asked
+    return (good + 0.5) / (of - good + 0.5)
