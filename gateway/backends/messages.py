@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from gateway.backends.allow import Dropped, a_list, an_object
+from gateway.core.aside import is_thought
 from gateway.core.errors import Unsupported
 from gateway.core.types import Json
 
@@ -15,11 +16,20 @@ _FIELDS = {
     "assistant": frozenset({"role", "content", "name", "tool_calls", "refusal"}),
     "tool": frozenset({"role", "content", "tool_call_id"}),
 }
-"""An assistant's `reasoning_content` stays: another model's thinking, sometimes signed, is refused or misread."""
+"""An assistant's `reasoning_content` stays: another model's thinking, sometimes signed, is refused or misread. That of
+the same model stays too: nothing in a history proves who thought it, and no model needs it for a new turn."""
 
 
 def messages(value: Json, dropped: Dropped) -> list[dict[str, Json]]:
-    return [_message(an_object(each, f"messages[{at}]"), at, dropped) for at, each in enumerate(value)]
+    out = [_message(an_object(each, f"messages[{at}]"), at, dropped) for at, each in enumerate(value)]
+    kept = [each for each in out if each is not _ONLY_THOUGHT]
+    if out and not kept:
+        raise Unsupported("messages hold nothing but another model's thinking, which does not go out", param="messages")
+    return kept
+
+
+_ONLY_THOUGHT: dict[str, Json] = {}
+"""In place of a message that held nothing but thinking: vendors refuse one without content."""
 
 
 def _message(message: Mapping[str, Json], at: int, dropped: Dropped) -> dict[str, Json]:
@@ -30,13 +40,26 @@ def _message(message: Mapping[str, Json], at: int, dropped: Dropped) -> dict[str
     kept = dropped.keep(message, known, "messages[].")
     content = kept.get("content")
     if isinstance(content, list):
-        kept["content"] = [_part(part, f"messages[{at}].content[{n}]", dropped) for n, part in enumerate(content)]
+        said = _said(content, dropped)
+        if content and not said and not kept.get("tool_calls"):
+            return _ONLY_THOUGHT
+        kept["content"] = [_part(part, f"messages[{at}].content[{n}]", dropped) for n, part in said] or (
+            None if content else []
+        )
     elif content is None and role == "assistant":
         kept["content"] = None  # beside tool calls: some servers insist on the key
     if calls := kept.pop("tool_calls", None):
         path = f"messages[{at}].tool_calls"
         kept["tool_calls"] = [_call(call, f"{path}[{n}]", dropped) for n, call in enumerate(a_list(calls, path))]
     return kept
+
+
+def _said(content: list[Json], dropped: Dropped) -> list[tuple[int, Json]]:
+    """The parts that are no thinking, each with its place."""
+    for part in content:
+        if is_thought(part):
+            dropped.add("messages[].content[].", part["type"])
+    return [(n, part) for n, part in enumerate(content) if not is_thought(part)]
 
 
 def _part(part: Json, path: str, dropped: Dropped) -> dict[str, Json]:

@@ -22,8 +22,10 @@ PAYLOAD = 4096
 
 _READABLE = frozenset(
     {"text", "input_text", "output_text", "refusal", "summary_text", "reasoning", "reasoning_text", "thinking",
-     "tool_use", "tool_result", "tool_call", "function_call", "function_call_output"}
+     "redacted_thinking", "encrypted_reasoning", "tool_use", "tool_result", "tool_call", "function_call",
+     "function_call_output"}
 )  # fmt: skip
+"""Sealed thinking is among them although nobody can read it: no wire sends it, and the local engine leaves it aside."""
 _PARTS = {
     "image_url": "image", "input_image": "image", "image": "image", "image_file": "image", "output_image": "image",
     "video_url": "image", "video": "image", "input_video": "image",

@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 
+from gateway.core.aside import is_thought
 from gateway.core.errors import BadRequest, UnsupportedContent
 from gateway.engine.tools.scan import Value
 
@@ -132,4 +133,6 @@ def _part(part: Any, where: str) -> str:
         return str(part["text"])
     if kind == "refusal" and isinstance(part.get("refusal"), str):
         return str(part["refusal"])
+    if is_thought(part):
+        return ""  # another model's, and named in what was left aside
     raise UnsupportedContent(f"{where}: the local model reads text alone")

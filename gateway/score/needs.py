@@ -7,9 +7,10 @@ what a script usually packs into a token; `docs/scoring.md` states the error.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from gateway.core.aside import THOUGHT_FIELDS, is_thought
 from gateway.core.types import Needs
 
 CHARS_PER_TOKEN = {"ascii": 4.0, "latin": 3.0, "code": 2.8, "cyrillic": 1.9, "signs": 0.7, "other": 1.2}
@@ -42,7 +43,7 @@ def needs_of(body: Mapping[str, Any]) -> tuple[Needs, int]:
             tooling = tooling or bool(message.get("tool_calls")) or message.get("role") in {"tool", "function"}
     tokens = PER_MESSAGE * len(messages) + IMAGE_TOKENS * kinds.get("image", 0)
     tokens += round(
-        sum(_tokens_within([messages, body.get("tools"), body.get("functions"), body.get("response_format")]))
+        sum(_tokens_within([_said(messages), body.get("tools"), body.get("functions"), body.get("response_format")]))
     )
     needs = Needs(
         image="image" in kinds,
@@ -94,6 +95,18 @@ def _tokens_within(roots: list[Any]) -> list[float]:
         elif value is not None:
             counts.append(1.0)
     return counts
+
+
+def _said(messages: Sequence[Any]) -> list[Any]:
+    """The messages without another model's thinking: it is dropped on the way to any backend."""
+    said: list[Any] = []
+    for message in messages:
+        if isinstance(message, Mapping) and isinstance(content := message.get("content"), list):
+            message = {**message, "content": [part for part in content if not is_thought(part)]}
+        if isinstance(message, Mapping) and not THOUGHT_FIELDS.isdisjoint(message):
+            message = {name: value for name, value in message.items() if name not in THOUGHT_FIELDS}
+        said.append(message)
+    return said
 
 
 def _count_parts(content: Any, kinds: dict[str, int]) -> None:

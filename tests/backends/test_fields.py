@@ -130,6 +130,57 @@ def test_another_models_thinking_stays() -> None:
     assert dropped == ("messages[].audio", "messages[].reasoning_content")
 
 
+SIGNED = {"type": "thinking", "thinking": "hmm", "signature": "EqQBCgIYAhIkMGY2"}
+SEALED = {"type": "redacted_thinking", "data": "EmwKAhgBEgy3va3pzix"}
+TEXT = {"type": "text", "text": "Noon."}
+CALL = {"id": "c1", "type": "function", "function": {"name": "now", "arguments": "{}"}}
+
+
+@pytest.mark.parametrize(
+    ("said", "want", "names"),
+    [
+        (
+            {"role": "assistant", "content": [SIGNED, TEXT]},
+            [{"role": "assistant", "content": [TEXT]}],
+            ("messages[].content[].thinking",),
+        ),
+        (
+            {"role": "assistant", "content": [SEALED, SIGNED], "tool_calls": [CALL]},
+            [{"role": "assistant", "content": None, "tool_calls": [CALL]}],
+            ("messages[].content[].redacted_thinking", "messages[].content[].thinking"),
+        ),
+        ({"role": "assistant", "content": [SEALED]}, [], ("messages[].content[].redacted_thinking",)),
+        (
+            {"role": "assistant", "content": "Noon.", "thinking_blocks": [SIGNED], "encrypted_content": "gAAAA"},
+            [{"role": "assistant", "content": "Noon."}],
+            ("messages[].encrypted_content", "messages[].thinking_blocks"),
+        ),
+        (
+            {
+                "role": "assistant",
+                "content": None,
+                "tool_calls": [CALL | {"extra_content": {"google": {"thought_signature": "AbC="}}}],
+            },
+            [{"role": "assistant", "content": None, "tool_calls": [CALL]}],
+            ("messages[].tool_calls[].extra_content",),
+        ),
+    ],
+    ids=["signed", "beside a call", "nothing else", "fields", "signed call"],
+)
+def test_signed_and_sealed_thinking_is_dropped_and_named(
+    said: dict[str, Any], want: list[Any], names: tuple[str, ...]
+) -> None:
+    asked = {"role": "user", "content": "time?"}
+    payload, dropped = sendable(body(messages=[asked, said, asked]))
+    assert payload["messages"] == [asked, *want, asked]
+    assert dropped == names
+
+
+def test_a_history_of_thinking_alone_is_refused() -> None:
+    with pytest.raises(Unsupported):
+        sendable(body(messages=[{"role": "assistant", "content": [SIGNED]}]))
+
+
 def test_hosted_tools_alone_leave_no_trace_of_tools() -> None:
     payload, dropped = sendable(body(tools=[{"type": "file_search"}], tool_choice="auto", parallel_tool_calls=True))
     assert set(payload) == {"messages"}

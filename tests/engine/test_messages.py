@@ -37,6 +37,23 @@ CALL = {"id": "1", "type": "function", "function": {"name": "f", "arguments": {}
         ),
         pytest.param(
             [
+                USER,
+                {
+                    "role": "assistant",
+                    "reasoning_content": "hmm",
+                    "content": [
+                        {"type": "thinking", "thinking": "hmm", "signature": "Eq"},
+                        {"type": "redacted_thinking", "data": "Em"},
+                        {"type": "text", "text": "a"},
+                    ],
+                },
+                USER,
+            ],
+            [SYSTEM, USER, {"role": "assistant", "content": "a"}, USER],
+            id="another model's thinking is left aside",
+        ),
+        pytest.param(
+            [
                 {
                     "role": "assistant",
                     "content": None,

@@ -83,6 +83,13 @@ def test_tools_and_pictures_count_and_data_urls_do_not() -> None:
     assert small == large > 500
 
 
+def test_another_models_thinking_does_not_count() -> None:
+    answer = {"role": "assistant", "content": [{"type": "text", "text": "Hi"}]}
+    thought = {"type": "thinking", "thinking": "so " * 9_000, "signature": "E" * 900}
+    thinking = {"role": "assistant", "content": [thought, *answer["content"]], "reasoning_content": "so " * 9_000}
+    assert needs_of({"messages": [thinking]}) == needs_of({"messages": [answer]})
+
+
 def test_a_nest_deeper_than_the_stack_is_counted() -> None:
     nest: Any = "x"
     for _ in range(20_000):
