@@ -186,10 +186,12 @@ class LocalEngine:
             f"the local model was busy with others for {self._wait_s:g} s", retry_after_s=self._turns.retry_s
         )
 
-    async def count_tokens(self, messages: Sequence[Mapping[str, Any]]) -> int:
-        """Tokens of these messages under the model's own template."""
+    async def count_tokens(self, messages: Sequence[Mapping[str, Any]], body: Mapping[str, Any] | None = None) -> int:
+        """Tokens of these messages under the model's own template, with the tools that `body` offers."""
+        tools = None if body is None else (await self._ask(body)).tools
+        plain = self._plain(messages, None if tools is None or body is None else body.get("tools"))
         await self._supervisor.ready(self._start_wait_s)
-        exchange = self._supervisor.send({"op": "count", "messages": self._plain(messages)})
+        exchange = self._supervisor.send({"op": "count", "messages": plain, "tools": tools})
         try:
             [frame] = await exchange.frames()
             assert isinstance(frame, dict)

@@ -39,8 +39,10 @@ class Prompts:
         except BadRequest:  # the template takes no such message: every request will say so
             self._public = []
 
-    def count(self, messages: Sequence[Message]) -> int:
-        return len(self._model.tokens(self._template.render(messages)))
+    def count(self, frame: Frame) -> int:
+        tools = frame.get("tools")
+        rendered = self._template.render(frame["messages"], ToolAsk(**tools) if tools is not None else None)
+        return len(self._model.tokens(rendered))
 
     def job(self, frame: Frame) -> Job:
         """Raises GatewayError where the request cannot be served."""

@@ -181,7 +181,7 @@ class Worker:
             return
         try:
             if frame["op"] == "count":
-                self._send({"id": number, "count": prompts.count(frame["messages"])})
+                self._send({"id": number, "count": prompts.count(frame)})
                 return
             scheduler.add(prompts.job(frame))
             self._awake.set()

@@ -156,6 +156,17 @@ async def test_a_prompt_beyond_the_context_is_refused_and_the_next_one_answered(
     assert (await tools.say(engine, "Hi", max_tokens=1)).usage.completion_tokens == 1
 
 
+async def test_a_count_is_what_the_prompt_will_have_tools_included(engine: LocalEngine, tools: Any) -> None:
+    look = {"type": "function", "function": {"name": "look_up", "parameters": {"type": "object", "properties": {}}}}
+    messages = [{"role": "user", "content": "Hi"}]
+    bare = await engine.count_tokens(messages)
+    offered = await engine.count_tokens(messages, {"messages": messages, "tools": [look]})
+    silent = await engine.count_tokens(messages, {"messages": messages, "tools": [look], "tool_choice": "none"})
+    said = await tools.say(engine, "Hi", tools=[look], max_tokens=1)
+    assert said.usage.prompt_tokens == offered
+    assert offered > bare == silent
+
+
 async def test_a_full_context_ends_the_answer_with_length(engine: LocalEngine, tools: Any) -> None:
     tokens = await engine.count_tokens([{"role": "user", "content": "word " * 450}])
     said = await tools.say(engine, "word " * 450, logit_bias={"2": -100, "0": -100})
