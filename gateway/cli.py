@@ -68,6 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     _case(commands)
     _selfcheck(commands)
     _assess(commands)
+    _calibrate(commands)
     _audit(commands)
     _why(commands)
     _models(commands)
@@ -231,6 +232,32 @@ def _assess(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     parser.add_argument(
         "--samples", type=Path, required=True, metavar="FILE", help="labelled samples, one JSON line each"
     )
+    _config(parser)
+    _policy(parser)
+    parser.add_argument("--json", action="store_true", help="one JSON object instead of the table")
+
+
+def _calibrate(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = _add(commands, "calibrate", "fit the scorer to your local model and a remote one, by questions to both")
+    parser.add_argument("--backend", default="local", metavar="NAME", help="the local model (default: local)")
+    parser.add_argument("--against", metavar="NAME", help="the backend outside (default: the first one configured)")
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument("--probes", type=Path, metavar="FILE", help="probes of your own (default: the shipped ones)")
+    source.add_argument(
+        "--from-audit",
+        action="store_true",
+        help="weigh the shipped probes as the audit log says your traffic is; the log holds no text to ask",
+    )
+    parser.add_argument("--count", type=int, default=300, metavar="N", help="probes to ask at most (default: 300)")
+    parser.add_argument("--judge", metavar="NAME", help="a backend that marks answers where no gold one is known")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="default: calibration.json beside the configuration")
+    parser.add_argument("--max-tokens", type=int, default=64, metavar="N", help="of a local answer (default: 64)")
+    parser.add_argument("--remote-max-tokens", type=int, default=256, metavar="N", help="of others (default: 256)")
+    parser.add_argument("--at-once", type=int, default=4, metavar="N", help="remote requests at once (default: 4)")
+    parser.add_argument("--fresh", action="store_true", help="forget the answers of earlier runs")
+    parser.add_argument("--yes", action="store_true", help="do not ask before it starts")
+    parser.add_argument("--tenant", default="default", help="who asks (default: default)")
+    _caller(parser)
     _config(parser)
     _policy(parser)
     parser.add_argument("--json", action="store_true", help="one JSON object instead of the table")

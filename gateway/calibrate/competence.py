@@ -39,19 +39,24 @@ def wilson(good: int, of: int) -> tuple[float, float]:
 
 def _expected(counted: Mapping[tuple[str, str], tuple[int, int]]) -> dict[tuple[str, str], float]:
     """What the family's share and the language's share suggest, as odds: good at maths and bad in German multiply."""
-    whole = _odds(counted.values())
-    families = {family: _odds(pair for (of, _), pair in counted.items() if of == family) for family, _ in counted}
-    languages = {lang: _odds(pair for (_, of), pair in counted.items() if of == lang) for _, lang in counted}
+    whole = _share(counted.values(), 0.5)
+    families = {family: _share((pair for (of, _), pair in counted.items() if of == family), whole)
+                for family, _ in counted}  # fmt: skip
+    languages = {lang: _share((pair for (_, of), pair in counted.items() if of == lang), whole) for _, lang in counted}
     chances = {}
     for family, language in counted:
-        odds = families[family] * languages[language] / whole
+        odds = _odds(families[family]) * _odds(languages[language]) / _odds(whole)
         chances[family, language] = odds / (1 + odds)
     return chances
 
 
-def _odds(pairs: Iterable[tuple[int, int]]) -> float:
-    """Of right to wrong, with half an answer of each more, so that nothing is certain."""
+def _share(pairs: Iterable[tuple[int, int]], usual: float) -> float:
+    """Drawn towards the usual by one answer, so that nothing is certain."""
     good, of = 0, 0
     for right, asked in pairs:
         good, of = good + right, of + asked
-    return (good + 0.5) / (of - good + 0.5)
+    return (good + usual) / (of + 1)
+
+
+def _odds(share: float) -> float:
+    return share / (1 - share)
