@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from gateway.calibrate.probes import LEVELS, Probe
+from gateway.calibrate.probes import Probe
 from gateway.core.types import Json
 
 LEAST = 2
@@ -41,12 +42,12 @@ def weights_of(records: Iterable[Mapping[str, Json]]) -> dict[tuple[str, str], f
 def _turns(probes: Sequence[Probe], seed: str) -> list[Probe]:
     """In an order of which every beginning holds all levels alike."""
     shuffled = random.Random(seed).sample(probes, len(probes))  # noqa: S311 - a choice, not a secret
-    place: dict[str, int] = {}
-    keyed = []
+    place = Counter[str]()
+    turns = []
     for probe in shuffled:
-        place[probe.level] = place.get(probe.level, 0) + 1
-        keyed.append((place[probe.level], LEVELS.index(probe.level), probe))
-    return [probe for _, _, probe in sorted(keyed, key=lambda each: each[:2])]
+        turns.append((place[probe.level], probe))
+        place[probe.level] += 1
+    return [probe for _, probe in sorted(turns, key=lambda turn: turn[0])]
 
 
 def _shares(sizes: Mapping[tuple[str, str], int], count: int, weights: Weights | None) -> dict[tuple[str, str], int]:

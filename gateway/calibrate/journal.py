@@ -62,6 +62,7 @@ class Journal:
         for line in text.split("\n"):
             try:
                 row = json.loads(line)
-                self._known[row.pop("side"), row.pop("probe")] = Answer(**row)
+                key = row.pop("side"), row.pop("probe")
+                self._known[key] = Answer(**row)
             except (ValueError, TypeError, KeyError, AttributeError):
                 continue  # empty, cut off, or of another release
