@@ -8,25 +8,28 @@ from zoneinfo import ZoneInfo
 
 from gateway.core.types import CATEGORIES, Sensitivity, Zone
 from gateway.policy import conditions as make
-from gateway.policy import schema
+from gateway.policy import schema, targets
 from gateway.policy.adapters import AdapterRule
 from gateway.policy.conditions import Condition
 from gateway.policy.evaluate import CompiledPolicy
 from gateway.policy.facts import Catalogue, Facts
+from gateway.policy.floor import QUEUE, WAIT_S, Floor
 from gateway.policy.levels import Levels, Match, Raise
 from gateway.policy.own import own_rules
 from gateway.policy.rules import Forbid, Permit
 
 
 def assemble(file: schema.PolicyFile, catalogue: Catalogue, digest: str, warnings: tuple[str, ...]) -> CompiledPolicy:
+    floor = _floor(file.floor)
+    permits = [*map(_permit, file.permit), *floor.permits()]
     return CompiledPolicy(
         name=file.name,
         digest=digest,
         catalogue=catalogue,
         levels=_levels(file),
-        permits=tuple(sorted(map(_permit, file.permit), key=lambda rule: rule.name)),
+        permits=tuple(sorted(permits, key=lambda rule: rule.name)),
         forbids=tuple(sorted(map(_forbid, file.forbid), key=lambda rule: rule.name)),
-        floor=file.floor,
+        floor=floor,
         unmet_wish=file.unmet_wish,
         without_record=file.without_record,
         description=file.description,
@@ -42,12 +45,12 @@ def _permit(rule: schema.Permit) -> Permit:
     return Permit(
         name=rule.name,
         zone=zone,
-        conditions=(*_on_findings(rule.when), *_shared(rule.when, zone)),
+        conditions=(*_on_findings(rule.when), *_circumstances(rule.when, zone)),
         to=tuple(rule.to or ()),
         fallback=rule.fallback == "local",
         cache=rule.cache,
         transform=rule.transform,
-        circumstances=tuple(_shared(rule.when, zone)),
+        circumstances=tuple(_circumstances(rule.when, zone)),
     )
 
 
@@ -69,6 +72,18 @@ def _on_findings(when: schema.PermitWhen) -> Iterator[Condition]:
             yield make.found_none_of(field, get, selector.none_of)
     if when.distinct is not None:
         yield make.distinct_at_most(when.distinct.of, when.distinct.at_most)
+
+
+def _circumstances(when: schema.PermitWhen, zone: Zone) -> Iterator[Condition]:
+    """What a permit asks besides findings."""
+    target = when.target
+    if target is not None and target.remote_share is not None:
+        yield targets.remote_share(target.remote_share)
+    if target is not None and target.quality is not None:
+        yield targets.quality(target.quality)
+    if target is not None and target.cap is not None:
+        yield targets.cap(target.cap)
+    yield from _shared(when, zone)
 
 
 def _forbid_conditions(when: schema.ForbidWhen, zone: Zone) -> Iterator[Condition]:
@@ -100,10 +115,14 @@ def _adapter_conditions(when: schema.AdapterWhen) -> Iterator[Condition]:
 
 def _shared(when: schema.When, zone: Zone) -> Iterator[Condition]:
     """Conditions on facts that are not findings, the cheap ones first."""
-    if when.complexity is not None:
-        yield make.bounded("complexity", lambda f: f.gain, when.complexity.at_least, when.complexity.at_most)
-    if when.rank is not None:
-        yield make.bounded("rank", lambda f: f.rank, when.rank.at_least, when.rank.at_most)
+    numbers: tuple[tuple[str, schema.Bounds | None, Callable[[Facts], float | None]], ...] = (
+        ("complexity", when.complexity, lambda f: f.gain),
+        ("rank", when.rank, lambda f: f.rank),
+        ("share", when.share, lambda f: f.share),
+    )
+    for field, bounds, get_number in numbers:
+        if bounds is not None:
+            yield make.bounded(field, get_number, bounds.at_least, bounds.at_most)
     if when.tokens is not None:
         yield make.bounded("tokens", lambda f: f.tokens, when.tokens.at_least, when.tokens.at_most)
     if when.named is not None:
@@ -138,6 +157,12 @@ def _clock(when: schema.Time) -> Condition:
         hours = time.fromisoformat(start), time.fromisoformat(end)
     days = frozenset(make.DAYS.index(day) for day in when.days) if when.days is not None else None
     return make.clock(when.model_dump(exclude_none=True), hours, days, ZoneInfo(when.tz))
+
+
+def _floor(given: schema.Floors) -> Floor:
+    if isinstance(given, str):
+        return Floor(given)
+    return Floor(given.then, given.below, (given.wait_s or WAIT_S) if given.then == QUEUE else 0.0)
 
 
 def _levels(file: schema.PolicyFile) -> Levels:

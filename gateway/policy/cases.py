@@ -1,7 +1,7 @@
 """Runs the cases that travel with a policy: a request, and what the policy should say about it.
 
-One shape for admins, tests and bug reports; `schema.Case` lists its fields. The caller brings the detector and scorer,
-so that the same file checks the rules here and the whole line there.
+One shape for admins, tests and bug reports; `case_schema.Case` lists its fields. The caller brings the detector and the
+scorer, so that the same file checks the rules here and the whole line there.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ from gateway.core.types import (
 )
 from gateway.policy import document, mistakes
 from gateway.policy.adapters import NONE
+from gateway.policy.case_schema import Case, CaseBackend, CaseFile, CaseFinding, Want
 from gateway.policy.evaluate import CompiledPolicy
 from gateway.policy.load import load_policy
-from gateway.policy.schema import Case, CaseBackend, CaseFile, CaseFinding, Want
 
 CATALOGUE = (
     BackendSpec(
@@ -157,7 +157,11 @@ async def _assess(case: Case, request: Request, detector: Detector, scorer: Scor
         score = replace(score, gain=case.complexity, confidence=1.0)
     if case.language is not None:
         score = replace(score, language=case.language, language_confidence=1.0)
-    return Assessment.of(scan, score, Standing(rank=case.rank))
+    if case.family is not None:
+        score = replace(score, family=case.family)
+    if case.competence is not None:
+        score = replace(score, competence=case.competence)
+    return Assessment.of(scan, score, Standing(rank=case.rank, quality=case.quality, share=case.share))
 
 
 def _findings(given: Sequence[CaseFinding]) -> Iterator[Finding]:
@@ -205,6 +209,7 @@ def _differences(want: Want, decision: Decision, assessment: Assessment) -> Iter
         "notice": decision.notice is not None,
         "adapter": decision.adapter,
         "cacheable": decision.cacheable,
+        "wait_s": decision.wait_s,
         "transform": decision.transform,
         "allowed": [way.backend for way in decision.allowed],
         "findings": sorted({finding.kind for finding in assessment.findings}),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.core.types import CATEGORIES, VALUES, BackendSpec, Zone
-from gateway.policy import schema
+from gateway.policy import schema, thresholds
 from gateway.policy.doubts import ANY, Vocabulary, doubts
 from gateway.policy.load import read_file, read_policy
 
@@ -54,6 +54,7 @@ def _unreachable(
     permit: schema.Permit, forbids: Sequence[schema.Forbid], backends: Sequence[BackendSpec]
 ) -> Iterator[str]:
     yield from _impossible(permit.when)
+    yield from thresholds.impossible(permit.when)
     zone = _zone(permit.zone)
     for forbid in forbids:
         if _zone(forbid.zone) <= zone and _always(forbid):
@@ -65,7 +66,7 @@ def _unreachable(
 
 def _impossible(when: schema.When) -> Iterator[str]:
     """Selectors that no request fulfils."""
-    for field in ("complexity", "rank", "tokens"):
+    for field in ("complexity", "rank", "share", "tokens"):
         bounds = getattr(when, field)
         if bounds is not None and None not in (bounds.at_least, bounds.at_most) and bounds.at_least > bounds.at_most:
             yield f"{field} cannot be at least {bounds.at_least} and at most {bounds.at_most}"
@@ -103,6 +104,8 @@ def _doubtful(file: schema.PolicyFile, backends: Sequence[BackendSpec]) -> Itera
     for permit in file.permit:
         if permit.transform is not None and (why := _nothing_to_change(permit.when)) is not None:
             yield f"permit {permit.name!r}, with: {permit.transform} can never matter, because {why}"
+        yield from (f"permit {permit.name!r}, when.{why}" for why in thresholds.doubts(permit.when))
+    yield from thresholds.floor_doubts(file, zones)
     yield from _idle(file.adapters)
     if file.allow is not None and file.allow.reserved is True:
         yield "allow.reserved: every documentation example passes, also of kinds that are added later"

@@ -30,6 +30,8 @@ class Condition:
     lacked: str
     """Said once, at load: why the rule did not hold."""
     unknown: str
+    told: Callable[[Facts], str | None] | None = None
+    """For `explain`, where wanting one thing and having another says little: a sentence, None where it is not known."""
 
 
 def condition(field: str, want: Json, test: Test, have: Callable[[Facts], Json]) -> Condition:

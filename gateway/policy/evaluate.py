@@ -21,6 +21,7 @@ from gateway.core.own_rules import NO_RULES, OwnRules
 from gateway.core.types import TAINT, VALUES, Allowed, Assessment, BackendSpec, Decision, Request, Sensitivity, Zone
 from gateway.policy.adapters import AdapterRule, choose
 from gateway.policy.facts import Catalogue, Facts, facts_from, whole_needs
+from gateway.policy.floor import Floor
 from gateway.policy.levels import Levels
 from gateway.policy.rules import DEFAULT_RULE, Forbid, Permit, preferred, strongest
 from gateway.policy.stay import Stay, kept, stay, unmet
@@ -38,8 +39,8 @@ class CompiledPolicy:
     permits: tuple[Permit, ...]
     """In the order of their names."""
     forbids: tuple[Forbid, ...]
-    floor: str = "refuse"
-    """refuse or notice: what happens to a request that must stay and that the local model cannot answer well."""
+    floor: Floor
+    """What happens to a request that must stay and that the local model cannot answer well."""
     unmet_wish: str = "answer"
     """answer or refuse: what happens when the client named a backend that is not permitted."""
     without_record: str = "refuse"
@@ -55,9 +56,12 @@ class CompiledPolicy:
     """What this house adds to the detectors."""
 
     def decide(self, request: Request, assessment: Assessment) -> Decision:
-        facts = facts_from(request, assessment, self.levels, self.catalogue)
+        facts = self.facts(request, assessment)
         decision = self._place(facts)
         return self._adapted(decision, facts) if self.adapters or request.adapter else decision
+
+    def facts(self, request: Request, assessment: Assessment) -> Facts:
+        return facts_from(request, assessment, self.levels, self.catalogue, self.floor.below)
 
     def level_of(self, kind: str, category: str) -> Sensitivity:
         """What one finding of this kind means under this policy."""
@@ -85,7 +89,9 @@ class CompiledPolicy:
             if here.refusal is None and here.notice is None:
                 ways.append(Allowed(here.backend, Zone.LOCAL, ways[0].rule))
         cacheable = all(permit.cache for permit in winners) and not self._restored(ways[0], facts)
-        return self._decision(facts, ways, reasons, cacheable=cacheable)
+        decision = self._decision(facts, ways, reasons, cacheable=cacheable)
+        wait_s = self.floor.patience(facts, zone)
+        return replace(decision, wait_s=wait_s) if wait_s else decision
 
     def _limit(self, facts: Facts, reasons: list[str]) -> Zone:
         """The outermost zone this request may reach, whatever permits say."""

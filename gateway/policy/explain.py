@@ -7,12 +7,12 @@ import math
 from gateway.core.types import Assessment, Decision, Json, Request
 from gateway.policy.conditions import Condition
 from gateway.policy.evaluate import CompiledPolicy
-from gateway.policy.facts import Facts, facts_from
+from gateway.policy.facts import Facts
 
 
 def explain(policy: CompiledPolicy, request: Request, assessment: Assessment) -> dict[str, Json]:
     """A trace ready for JSON. It holds facts and the policy's own words, never request text."""
-    facts = facts_from(request, assessment, policy.levels, policy.catalogue)
+    facts = policy.facts(request, assessment)
     return {
         "policy": {"name": policy.name, "digest": policy.digest},
         "level": {"level": str(facts.level), "raised_by": list(facts.grade.raised_by)}
@@ -74,6 +74,7 @@ def decision_to_json(decision: Decision) -> dict[str, Json]:
         "lifted": decision.lifted,
         "adapter": decision.adapter,
         "cacheable": decision.cacheable,
+        "wait_s": decision.wait_s,
         "notice": decision.notice,
         "refusal": decision.refusal,
         "refusal_detail": decision.refusal_detail,
@@ -85,4 +86,5 @@ def _condition(condition: Condition, facts: Facts) -> dict[str, Json]:
     if isinstance(have, float) and not math.isfinite(have):
         have = None
     # `holds` is null where the fact is missing or uncertain: no for a permit, yes for a forbid.
-    return {"field": condition.field, "want": condition.want, "have": have, "holds": condition.test(facts)}
+    shown = {"field": condition.field, "want": condition.want, "have": have, "holds": condition.test(facts)}
+    return shown if condition.told is None else {**shown, "said": condition.told(facts) or condition.unknown}

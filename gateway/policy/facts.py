@@ -5,6 +5,7 @@ A fact that is missing or uncertain is None here. A permit takes None for no, a 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, tzinfo
 
@@ -47,6 +48,11 @@ class Facts:
     """Why the level is PUBLIC, where it is."""
     gain: float | None
     rank: float | None
+    quality: float | None
+    share: float | None
+    competence: float | None
+    below: bool | None
+    """The local model answers less of its kind well than the policy's floor asks for; None = that was not measured."""
     language: str | None
     named: BackendSpec | None
     """The backend the client itself asked for, if it named one."""
@@ -74,16 +80,18 @@ class Facts:
 
     @property
     def beyond_local(self) -> bool | None:
-        """The local model cannot serve the request well, or does not speak its language; None when that is not known.
+        """The local model cannot serve the request well, does not speak its language, or lies below the policy's floor.
 
+        None when that is not known.
         It looks at `needs` alone and not at unreadable parts: one more unreadable part must not open a way out.
         """
         able = [spec for spec in self.catalogue.local if not spec.lacks(self.assessment.needs)]
-        if not able:
+        if not able or self.below:
             return True
-        if self.language is None:
-            return False if any(not spec.languages for spec in able) else None
-        return not any(spec.speaks(self.language) for spec in able)
+        if self.language is not None and not any(spec.speaks(self.language) for spec in able):
+            return True
+        unsure = self.language is None and all(spec.languages for spec in able)
+        return None if unsure or self.below is None else False
 
     def at(self, zone: tzinfo) -> datetime | None:
         """When the request came in, on the clock of `zone`."""
@@ -95,7 +103,10 @@ class Facts:
             return None
 
 
-def facts_from(request: Request, assessment: Assessment, levels: Levels, catalogue: Catalogue) -> Facts:
+def facts_from(
+    request: Request, assessment: Assessment, levels: Levels, catalogue: Catalogue, floor: float | None = None
+) -> Facts:
+    """`floor`: the least share of its kind that the local model should answer well."""
     findings = levels.counting(assessment.findings)
     earned = levels.earned(key=request.principal.public, generic=assessment.generic)
     graded = grade(
@@ -105,6 +116,7 @@ def facts_from(request: Request, assessment: Assessment, levels: Levels, catalog
         public=earned is not None,
         at_least=request.at_least,
     )
+    competence = _share(assessment.competence)
     certain = assessment.language_confidence >= CERTAIN_LANGUAGE
     return Facts(
         request=request,
@@ -115,6 +127,10 @@ def facts_from(request: Request, assessment: Assessment, levels: Levels, catalog
         earned=earned if graded.level is Sensitivity.PUBLIC else None,
         gain=_share(assessment.gain),
         rank=_share(assessment.rank),
+        quality=_above_nothing(assessment.quality),
+        share=_share(assessment.share),
+        competence=competence,
+        below=False if floor is None else None if competence is None else competence < floor,
         language=assessment.language if certain and assessment.language else None,
         named=catalogue.by_name.get(request.model),
     )
@@ -137,3 +153,8 @@ def whole_needs(assessment: Assessment) -> Needs:
 def _share(value: float | None) -> float | None:
     """A number from 0 to 1. Anything else, NaN and infinity included, is no fact."""
     return value if value is not None and 0.0 <= value <= 1.0 else None
+
+
+def _above_nothing(value: float | None) -> float | None:
+    """A number from 0 on: the local model may be the better one. Infinity is no fact."""
+    return value if value is not None and 0.0 <= value < math.inf else None

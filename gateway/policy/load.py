@@ -18,8 +18,9 @@ from gateway.policy.assemble import assemble
 from gateway.policy.doubts import ANY, Vocabulary, doubts
 from gateway.policy.evaluate import CompiledPolicy
 from gateway.policy.facts import Catalogue
+from gateway.policy.floor import FLOOR, PRIVATE, QUEUE
 from gateway.policy.rules import DEFAULT_RULE
-from gateway.policy.schema import Adapter, Forbid, Permit, PolicyFile
+from gateway.policy.schema import Adapter, Floor, Forbid, Permit, PolicyFile
 
 
 def load_policy(path: Path, backends: Sequence[BackendSpec], vocabulary: Vocabulary = ANY) -> CompiledPolicy:
@@ -76,6 +77,11 @@ def digest(file: PolicyFile) -> str:
     for permit in content["permit"]:
         if permit["with"] is None:
             del permit["with"]
+        if permit["when"]["target"] is None:
+            del permit["when"]["target"]
+    for rule in (*content["permit"], *content["forbid"], *content.get("adapters", ())):
+        if rule["when"]["share"] is None:
+            del rule["when"]["share"]
     if content["allow"] is not None and content["allow"]["values"] is None:
         del content["allow"]["values"]
     return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
@@ -91,6 +97,8 @@ def _names(file: PolicyFile) -> Iterator[str]:
     for section, name in rules:
         if name == DEFAULT_RULE:
             yield f"{section} {name!r}: the name is reserved for what no rule permits; choose another"
+        if name == FLOOR and isinstance(file.floor, Floor) and file.floor.then in (PRIVATE, QUEUE):
+            yield f"{section} {name!r}: the name is that of the permit which the floor stands for; choose another"
     for name, times in Counter(name for _, name in rules).items():
         if times > 1:
             yield f"rule {name!r}: {times} rules have this name; give each its own"

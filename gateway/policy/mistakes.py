@@ -28,6 +28,7 @@ _UPPER_IN_FORBID = (
     "a forbid bounds what was found from below only, or one finding more could lift it; "
     "say {instead} here, or put the bound into a permit"
 )
+_TARGET = "a target says how much may go out, so it stands in a permit"
 _LEVEL = "a finding means internal, confidential or restricted: public is earned and unknown is what cannot be read"
 
 WAYS_OUT: Mapping[tuple[str, ...], str] = MappingProxyType({
@@ -51,7 +52,11 @@ WAYS_OUT: Mapping[tuple[str, ...], str] = MappingProxyType({
     ("forbid", "when", "kinds", "none_of"): _UPPER_IN_FORBID.format(instead="any_of"),
     ("forbid", "when", "distinct", "at_most"): _UPPER_IN_FORBID.format(instead="at_least"),
     ("forbid", "when"): "leave `when` out to forbid always, or say what is forbidden",
-    ("floor",): "only refuse and notice are built; choose one of them",
+    ("forbid", "when", "target"): _TARGET + "; to forbid what goes beyond a share, say share: {at_least: 0.5}",
+    ("adapters", "when", "target"): _TARGET + ", and an adapter lets nothing out; say rank or complexity here",
+    ("floor",): "say refuse or notice, or for example {below: 0.6, then: private}",
+    ("floor", "then"): "say refuse, notice, private or queue",
+    ("floor", "wait_s"): "say for how many seconds, 300 at most",
     ("mode",): "policies are enforced; a mode that only watches is not built yet, remove the line",
     ("adapters", "when"): "leave `when` out for every request, or say for which",
     ("levels", "*"): _LEVEL,

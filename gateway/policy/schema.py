@@ -1,4 +1,4 @@
-"""The shape of policy files and case files: the one place where the policy engine trusts no text.
+"""The shape of policy files: with that of case files, the one place where the policy engine trusts no text.
 
 Run as `python -m gateway.policy.schema` it prints `policies/schema.json`, which editors use for completion.
 """
@@ -9,15 +9,15 @@ import json
 import sys
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
-
-from gateway.core.types import Json
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
 Slug = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
 """A name that fits into a header and a metric label."""
 Text = Annotated[str, Field(min_length=1, max_length=200)]
 Texts = Annotated[list[Text], Field(min_length=1)]
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Portion = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
+"""A share of something that is wanted, so more than none of it."""
 Count = Annotated[int, Field(ge=1)]
 
 Level = Literal["public", "internal", "confidential", "restricted", "unknown"]
@@ -75,6 +75,7 @@ class When(Strict):
 
     complexity: Bounds | None = None
     rank: Bounds | None = None
+    share: Bounds | None = None
     tenant: OneOf | None = None
     role: OneOf | None = None
     tag: OneOf | None = None
@@ -116,10 +117,22 @@ class DistinctAtLeast(Strict):
     at_least: Count
 
 
+class Target(Strict):
+    """What is wanted of the tenant's recent requests, instead of a threshold for each of them: one of the first two."""
+
+    remote_share: Portion | None = None
+    """So large a share may go out: the hardest."""
+    quality: Portion | None = None
+    """Relative to all-remote: as many go out as it takes."""
+    cap: Portion | None = None
+    """Nothing goes out while so large a share, or a larger one, really went to zone remote."""
+
+
 class PermitWhen(When):
     """Facts from findings are bounded from above, so that one finding more can only close a permit."""
 
     sensitivity: LevelAtMost
+    target: Target | None = None
     kinds: KindsAtMost | None = None
     categories: CategoriesAtMost | None = None
     distinct: DistinctAtMost | None = None
@@ -215,7 +228,7 @@ class Raise(Strict):
 
 
 def _word_or_object(value: Any) -> str:
-    return "object" if isinstance(value, (dict, Raise)) else "word"
+    return "object" if isinstance(value, (dict, BaseModel)) else "word"
 
 
 Entry = Annotated[Annotated[Assignable, Tag("word")] | Annotated[Raise, Tag("object")], Discriminator(_word_or_object)]
@@ -260,12 +273,28 @@ class Public(Strict):
     """It reads like a general question, or code, about no person, customer or house."""
 
 
+class Floor(Strict):
+    """What happens to a request that must stay and that the local model answers badly."""
+
+    below: Portion | None = None
+    """It answered a smaller share of such requests well when measured. Unset: it cannot, or not in its language."""
+    then: Literal["refuse", "notice", "private", "queue"]
+    wait_s: Annotated[float, Field(gt=0, le=300, allow_inf_nan=False)] | None = None
+    """queue: how long to wait for a server of zone private that is busy or down."""
+
+
+Floors = Annotated[
+    Annotated[Literal["refuse", "notice"], Tag("word")] | Annotated[Floor, Tag("object")],
+    Discriminator(_word_or_object),
+]
+
+
 class PolicyFile(Strict):
     """A policy: permits say what may go outward, forbids what may not, everything else is answered locally."""
 
     name: Slug
     description: str = ""
-    floor: Literal["refuse", "notice"] = "refuse"
+    floor: Floors = "refuse"
     unmet_wish: Literal["answer", "refuse"] = "answer"
     without_record: Literal["refuse", "local"] = "refuse"
     permit: list[Permit] = []
@@ -276,96 +305,6 @@ class PolicyFile(Strict):
     public: Public = Public()
     scan_answer: Assignable | None = None
     adapters: list[Adapter] = []
-
-
-class CaseFinding(Strict):
-    kind: Slug
-    category: Category
-    count: Count = 1
-    confidence: Share = 1.0
-    reserved: bool = False
-    near: list[Slug] = []
-
-
-class CaseBackend(Strict):
-    name: Text
-    zone: Literal["local", "private", "remote"]
-    model: str = "case"
-    context: Annotated[int, Field(ge=0)] = 0
-    images: bool = True
-    audio: bool = False
-    files: bool = False
-    tools: bool = True
-    # `schema` is a method name of pydantic's own.
-    response_schema: bool = Field(default=True, alias="schema")
-    logprobs: bool = True
-    languages: list[Text] = []
-    adapters: list[Slug] = []
-
-
-class Want(Strict):
-    """Only what is named here is compared."""
-
-    zone: Literal["local", "private", "remote"] | None = None
-    rule: str | None = None
-    level: Level | None = None
-    backend: str | None = None
-    refusal: str | None = None
-    notice: bool | None = None
-    adapter: str | None = None
-    cacheable: bool | None = None
-    allowed: list[str] | None = None
-    transform: Change | Literal["none"] | None = None
-    findings: list[str] | None = None
-    """Exactly these kinds."""
-    not_findings: Annotated[list[str], Field(min_length=1)] | None = None
-    """None of these kinds, whatever else."""
-    reserved: list[str] | None = None
-
-
-class Case(Strict):
-    """One request and what the policy should say about it."""
-
-    note: str
-    messages: Annotated[list[dict[str, Any]], Field(min_length=1)] = []
-    text: Annotated[str, Field(min_length=1)] | None = None
-    """Instead of messages: one message of a user."""
-    body: dict[str, Any] = {}
-    """Other fields of the request: tools, response_format …"""
-    model: str = "auto"
-    tenant: str = "default"
-    roles: list[Text] = []
-    tags: list[Text] = []
-    purpose: str | None = None
-    public: bool = False
-    generic: bool | None = None
-    """Fixed, to test the rule and not the test that says so."""
-    at_least: Level | None = None
-    at: str | None = None
-    """When the request comes in: 2026-11-21T09:30:00+01:00."""
-    complexity: Share | None = None
-    rank: Share | None = None
-    language: str | None = None
-    findings: list[CaseFinding] | None = None
-    backends: Annotated[list[CaseBackend], Field(min_length=1)] | None = None
-    want: Want
-
-    @model_validator(mode="after")
-    def _asks_something(self) -> Case:
-        if (self.text is None) == (not self.messages):
-            raise ValueError("give messages, or text for one message of a user, and not both")
-        return self
-
-
-class CaseFile(Strict):
-    """A list of cases, with or without `cases:` above it."""
-
-    cases: list[Case]
-
-    @model_validator(mode="before")
-    @classmethod
-    def _bare_list(cls, content: Json) -> Json:
-        return {"cases": content} if isinstance(content, list) else content
 
 
 def json_schema() -> str:

@@ -11,10 +11,12 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel
 
-from gateway.policy.schema import Adapter, Forbid, ForbidWhen, Permit, PolicyFile, Raise, Time
+from gateway.policy.schema import Adapter, Floor, Forbid, ForbidWhen, Permit, PolicyFile, Raise, Target, Time
 
 
 def empty(file: PolicyFile) -> Iterator[str]:
+    if isinstance(file.floor, Floor) and file.floor.wait_s is not None and file.floor.then != "queue":
+        yield f"floor.wait_s: {file.floor.then} waits for nothing; remove it, or say then: queue"
     for permit in file.permit:
         yield from _selectors("permit", permit)
     for forbid in file.forbid:
@@ -38,6 +40,8 @@ def _selectors(section: str, rule: Permit | Forbid | Adapter) -> Iterator[str]:
         where = f"{section} {rule.name!r}, when.{field}"
         if isinstance(selector, Time):
             yield from _time(where, selector)
+        elif isinstance(selector, Target):
+            yield from _target(where, selector)
         elif isinstance(selector, BaseModel) and _says_nothing(selector):
             yield f"{where}: it is empty; say what it selects or remove it"
 
@@ -60,6 +64,14 @@ def _time(where: str, when: Time) -> Iterator[str]:
         ZoneInfo(when.tz)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         yield f"{where}.tz: {when.tz!r} is no time zone known here; write it like Europe/Rome"
+
+
+def _target(where: str, target: Target) -> Iterator[str]:
+    if target.remote_share is not None and target.quality is not None:
+        yield f"{where}: which of remote_share and quality counts would change with the traffic; keep one"
+    elif target.remote_share is None and target.quality is None:
+        bound = "" if target.cap is None else f"; for a cap alone write share: {{at_most: {target.cap:g}}} beside it"
+        yield f"{where}: it names no target; say remote_share or quality{bound}"
 
 
 def _says_nothing(selector: BaseModel) -> bool:

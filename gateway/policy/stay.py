@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from gateway.core.types import BackendSpec, Needs
 from gateway.policy.facts import Facts, whole_needs
+from gateway.policy.floor import NOTICE, Floor
 from gateway.policy.rules import Forbid
 
 _SHOWN = 5
@@ -27,12 +28,12 @@ class Stay:
     """The refusal or notice as a reason."""
 
 
-def stay(facts: Facts, floor: str, kept: Callable[[], str]) -> Stay:
+def stay(facts: Facts, floor: Floor, kept: Callable[[], str]) -> Stay:
     """How the first local backend that can will answer. `kept` says why it stays, should it be refused.
 
     1. none can do what the request needs: refused, the need named
-    2. one can and speaks the language, or the language is not known: answered
-    3. none of those that can speaks the language: the floor says
+    2. one can and speaks the language, or the language is not known: answered, unless it answers such requests badly
+    3. none of those that can speaks the language, or it answers them badly: the floor says
     """
     local = facts.catalogue.local
     needs = whole_needs(facts.assessment)
@@ -41,8 +42,8 @@ def stay(facts: Facts, floor: str, kept: Callable[[], str]) -> Stay:
         return _incapable(local[0], local[0].can(needs) or _UNKNOWN_PART, needs, kept())
     for spec in able:
         if spec.speaks(facts.language):
-            return Stay(spec.name)
-    return _unfit(able[0].name, facts.language or "", floor, kept)
+            return _unfit(spec.name, floor.lack(facts), floor, kept) if facts.below else Stay(spec.name)
+    return _unfit(able[0].name, f"does not speak {facts.language!r}", floor, kept)
 
 
 def kept(facts: Facts, policy: str, forbids: Sequence[Forbid], permitted: bool) -> str:
@@ -82,12 +83,12 @@ def _incapable(spec: BackendSpec, lack: str, needs: Needs, kept: str) -> Stay:
     return Stay(spec.name, code, f"{detail}, and this request must stay: {kept}", why=why)
 
 
-def _unfit(name: str, language: str, floor: str, kept: Callable[[], str]) -> Stay:
-    lack = f"local model {name!r} does not speak {language!r}"
-    if floor == "notice":
-        return Stay(name, notice=f"answered by local model {name!r}, which does not speak {language!r}", why=lack)
+def _unfit(name: str, lack: str, floor: Floor, kept: Callable[[], str]) -> Stay:
+    why = f"local model {name!r} {lack}"
+    if floor.then == NOTICE:
+        return Stay(name, notice=f"answered by local model {name!r}, which {lack}", why=why)
     detail = (
-        f"this request must stay: {kept()}, and the {lack}; "
+        f"this request must stay: {kept()}, and the {why}; "
         "the operator can install a better local model with `gateway models pull`"
     )
-    return Stay(name, "local_model_unfit", detail, why=lack)
+    return Stay(name, "local_model_unfit", detail, why=why)

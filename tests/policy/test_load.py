@@ -47,7 +47,7 @@ MISTAKES = {
     ),
     "answers scanned from no level": ("scan_answer: public", ["scan_answer", "internal, confidential or restricted"]),
     "an allowance of nothing": ("allow: {}", ["allow", "empty"]),
-    "a floor not built": ("floor: queue", ["floor", "refuse and notice"]),
+    "a floor that is no word": ("floor: queue", ["floor", "{below: 0.6, then: private}"]),
     "a mode not built": ("mode: monitor", ["mode", "not built yet"]),
     "a level nobody may give": ("levels: {iban: unknown}", ["levels.iban", "unknown is what cannot be read"]),
     "a level that is earned": ("levels: {person: public}", ["levels.person", "public is earned"]),
@@ -179,6 +179,6 @@ def test_there_must_be_a_place_to_stay_and_one_backend_per_name(compiled: Callab
 
 def test_what_the_pipeline_asks_a_policy_for_is_there(compiled: Callable[..., Any]) -> None:
     policy = compiled("name: x\nfloor: notice\nunmet_wish: refuse\nwithout_record: local\ndescription: d\n")
-    assert (policy.name, policy.floor, policy.unmet_wish, policy.without_record, policy.description) == (
+    assert (policy.name, policy.floor.then, policy.unmet_wish, policy.without_record, policy.description) == (
         "x", "notice", "refuse", "local", "d",
     )  # fmt: skip

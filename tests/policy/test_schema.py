@@ -13,9 +13,11 @@ import jsonschema
 import pytest
 from pydantic import BaseModel
 
+from gateway.core.scoring import FAMILIES
 from gateway.core.types import CATEGORIES, Sensitivity
 from gateway.detect import Scanner
 from gateway.policy import document
+from gateway.policy.case_schema import Case, Family, Want
 from gateway.policy.cases import CATALOGUE, run_cases
 from gateway.policy.check import Report, check_policy
 from gateway.policy.levels import DEFAULT_CATEGORIES
@@ -23,8 +25,8 @@ from gateway.policy.schema import (
     Adapter,
     AdapterWhen,
     Allow,
-    Case,
     Category,
+    Floor,
     ForbidWhen,
     Level,
     Own,
@@ -32,7 +34,7 @@ from gateway.policy.schema import (
     PolicyFile,
     Public,
     RaiseWhen,
-    Want,
+    Target,
     json_schema,
 )
 from gateway.wiring.policies import vocabulary
@@ -47,6 +49,7 @@ def test_the_schema_beside_the_policies_is_current() -> None:
 
 def test_every_word_of_the_core_is_known_to_schema_and_table() -> None:
     assert set(get_args(Category)) == CATEGORIES == set(DEFAULT_CATEGORIES)
+    assert get_args(Family) == FAMILIES
     assert get_args(Level) == tuple(str(level) for level in Sensitivity)
 
 
@@ -79,9 +82,11 @@ BLOCKS = re.findall(r"^```yaml\n(.*?)^```", README, flags=re.DOTALL | re.MULTILI
 @pytest.mark.anyio
 async def test_the_policy_and_the_case_that_the_guide_shows_work(tmp_path: Path, detector: Any, scorer: Any) -> None:
     policy, cases = tmp_path / "research.yaml", tmp_path / "research.cases.yaml"
-    shown, own, adapters, case = BLOCKS
-    # Both show `allow`, and a file has one.
-    policy.write_text(shown.replace("allow: {reserved: [email]}", "") + own + adapters, encoding="utf-8")
+    shown, own, target, floor, adapters, case = BLOCKS
+    # Some show the same section, and a file has each once.
+    shown = shown.replace("allow: {reserved: [email]}", "").replace("permit:\n", target)
+    shown = re.sub(r"^floor: .*\n", floor, shown, flags=re.MULTILINE)
+    policy.write_text(shown + own + adapters, encoding="utf-8")
     cases.write_text(case, encoding="utf-8")
     backends = (replace(CATALOGUE[0], adapters=("legal", "letters")), *CATALOGUE[1:])
     assert check_policy(policy, backends, vocabulary(Scanner.load(use_hyperscan=False))) == Report()
@@ -91,7 +96,21 @@ async def test_the_policy_and_the_case_that_the_guide_shows_work(tmp_path: Path,
 
 @pytest.mark.parametrize(
     "model",
-    [PermitWhen, ForbidWhen, RaiseWhen, Adapter, AdapterWhen, Own, Allow, Public, Want, Case, PolicyFile],
+    [
+        PermitWhen,
+        ForbidWhen,
+        Target,
+        Floor,
+        RaiseWhen,
+        Adapter,
+        AdapterWhen,
+        Own,
+        Allow,
+        Public,
+        Want,
+        Case,
+        PolicyFile,
+    ],
     ids=lambda m: m.__name__,
 )
 def test_the_guide_mentions_every_field(model: type[BaseModel]) -> None:

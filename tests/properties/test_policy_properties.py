@@ -73,6 +73,7 @@ def bounds(numbers: list[Any]) -> st.SearchStrategy[dict[str, Any]]:
 SHARED: dict[str, st.SearchStrategy[Any]] = {
     "complexity": bounds(NUMBERS),
     "rank": bounds(NUMBERS),
+    "share": bounds(NUMBERS),
     "tokens": bounds([1, 100, 1000]),
     "tenant": one_of(TENANTS),
     "role": one_of(WORDS),
@@ -98,9 +99,18 @@ def upper(words: list[str]) -> st.SearchStrategy[dict[str, Any]]:
     return fields(within=st.lists(st.sampled_from(words), max_size=3, unique=True), none_of=some(words)).filter(bool)
 
 
+PORTIONS = st.sampled_from([0.2, 0.3, 0.5, 0.95, 1.0])
+TARGETS = st.tuples(st.sampled_from(["remote_share", "quality"]), PORTIONS, fields(cap=PORTIONS)).map(
+    lambda given: {given[0]: given[1], **given[2]}
+)
+FLOORS = st.sampled_from(["refuse", "notice"]) | st.tuples(
+    st.sampled_from(["refuse", "notice", "private", "queue"]), fields(below=PORTIONS)
+).map(lambda given: {"then": given[0], **given[1], **({"wait_s": 5.0} if given[0] == "queue" else {})})
+
 PERMIT_WHEN = st.tuples(
     st.sampled_from(LEVELS),
     whens({
+        "target": TARGETS,
         "kinds": upper(KINDS),
         "categories": upper(SOME_CATEGORIES),
         "distinct": st.fixed_dictionaries({"of": some(KINDS + SOME_CATEGORIES), "at_most": st.integers(0, 3)}),
@@ -178,7 +188,7 @@ def files(draw: st.DrawFn) -> dict[str, Any]:
         "adapters": [{"name": f"a{number}", **rule} for number, rule in enumerate(draw(ADAPTER_RULES))],
         **draw(
             fields(
-                floor=st.sampled_from(["refuse", "notice"]),
+                floor=FLOORS,
                 unmet_wish=st.sampled_from(["answer", "refuse"]),
                 allow=st.fixed_dictionaries({"reserved": st.just(True) | some(KINDS)}),
                 public=fields(keys=st.booleans(), generic=st.booleans()),
@@ -239,6 +249,10 @@ ASSESSMENTS = st.builds(
     unreadable=st.lists(UNREADABLE, max_size=1).map(tuple) | st.just(()),
     gain=st.none() | st.sampled_from(NUMBERS) | ODD,
     rank=st.none() | st.sampled_from(NUMBERS) | ODD,
+    quality=st.none() | st.sampled_from([*NUMBERS, 1.1]) | ODD,
+    share=st.none() | st.sampled_from(NUMBERS) | ODD,
+    competence=st.none() | st.sampled_from(NUMBERS) | ODD,
+    family=st.sampled_from(["maths", "other"]),
     language=st.sampled_from([None, *LANGUAGES, ""]),
     language_confidence=st.sampled_from([0.0, 0.49, 0.5, 1.0, float("nan")]),
     needs=st.builds(Needs, image=st.booleans(), tools=st.booleans(), context=st.sampled_from([0, 100, 1000])),
@@ -263,6 +277,8 @@ REQUESTS = st.builds(
     adapter=st.sampled_from([None, None, None, *ADAPTERS, "gone"]),
     received_at=st.sampled_from([0.0, 1_795_000_000.0, 1_795_050_000.5, 1e300, float("nan")]),
 )
+
+UNSCORED: dict[str, None] = dict.fromkeys(["gain", "rank", "quality", "share", "competence"])
 
 often = settings(max_examples=250, deadline=None)
 many = settings(max_examples=120, deadline=None)
@@ -366,7 +382,7 @@ def test_the_order_of_rules_and_findings_changes_nothing(
 @many
 @given(POLICIES, REQUESTS, ASSESSMENTS)
 def test_what_is_not_known_never_opens_a_way(policy: CompiledPolicy, request: Request, assessment: Assessment) -> None:
-    forgotten = replace(assessment, gain=None, rank=None, tokens=0)
+    forgotten = replace(assessment, tokens=0, **UNSCORED)
     # A backend may be able to serve a request once nobody knows the language; a permit may not come to hold.
     if all(not spec.languages for spec in policy.catalogue.backends):
         forgotten = replace(forgotten, language=None, language_confidence=0.0)
@@ -474,6 +490,27 @@ def test_an_explanation_is_json_and_agrees_with_the_decision(
         assert rule["matched"] == all(condition["holds"] is not False for condition in rule["conditions"])
 
 
+@many
+@given(files(), CATALOGUES, REQUESTS, ASSESSMENTS, st.lists(FINDINGS, max_size=3))
+def test_what_the_floor_opens_is_the_same_whatever_is_found(
+    content: dict[str, Any], backends: tuple[BackendSpec, ...], request: Request, assessment: Assessment,
+    others: list[Finding],
+) -> None:  # fmt: skip
+    """Without forbids, permits and raised levels there is the floor alone: and it looks at no finding."""
+    content = {**content, "permit": [], "forbid": [], "adapters": []}
+    policy = compiled(content, backends)
+    request, assessment = replace(request, at_least=None), replace(assessment, unreadable=())
+    before = policy.decide(request, assessment)
+    after = policy.decide(request, replace(assessment, findings=tuple(others)))
+    assert outside(after) == outside(before)
+    assert (after.zone, after.rule, after.wait_s) == (before.zone, before.rule, before.wait_s)
+    assert all(way.zone is Zone.PRIVATE for way in before.allowed if way.zone is not Zone.LOCAL)
+    if outside(before):
+        assert policy.floor.then in {"private", "queue"}
+        assert before.rule == "floor"
+    assert bool(before.wait_s) == (bool(outside(before)) and policy.floor.then == "queue")
+
+
 # Random policies seldom meet the one fact that matters to a selector. So each selector is also tried alone, against
 # every small set of facts: a permit with it and nothing else, and a forbid with it against a permit for everything.
 
@@ -484,6 +521,10 @@ IN_PERMITS: dict[str, dict[str, Any]] = {
     "categories within": {"categories": {"within": ["person", "contact"]}},
     "categories none of": {"categories": {"none_of": ["person"]}},
     "distinct": {"distinct": {"of": ["person", "iban"], "at_most": 0}},
+    "a share": {"target": {"remote_share": 0.3}},
+    "a quality": {"target": {"quality": 0.95}},
+    "a share, capped": {"target": {"remote_share": 0.3, "cap": 0.5}},
+    "a quality, capped": {"target": {"quality": 0.95, "cap": 0.5}},
 }
 IN_FORBIDS: dict[str, dict[str, Any]] = {
     "level": {"sensitivity": {"at_least": "confidential"}},
@@ -497,6 +538,7 @@ IN_BOTH: dict[str, dict[str, Any]] = {
     "complexity above": {"complexity": {"at_least": 0.5}},
     "complexity below": {"complexity": {"at_most": 0.5}},
     "rank": {"rank": {"at_most": 0.5}},
+    "share": {"share": {"at_least": 0.5}},
     "tokens": {"tokens": {"at_most": 100}},
     "tenant": {"tenant": {"not_in": ["research"]}},
     "role": {"role": {"not_in": ["a"]}},
@@ -513,11 +555,22 @@ IN_BOTH: dict[str, dict[str, Any]] = {
     "time": {"time": {"hours": "00:00-23:59"}},
 }
 EVERYTHING = {"name": "all", "zone": "remote", "when": {"sensitivity": {"at_most": "unknown"}}}
+FLOORS_ALONE: dict[str, Any] = {
+    "refuse": "refuse",
+    "notice below": {"below": 0.5, "then": "notice"},
+    "private": {"then": "private"},
+    "private below": {"below": 0.5, "then": "private"},
+    "queue below": {"below": 0.5, "then": "queue"},
+}
+WITHIN_REACH = {**EVERYTHING, "when": {**EVERYTHING["when"], "beyond_local": False}}
+NO_ACCOUNTS = {"name": "in", "zone": "private", "when": {"categories": ["financial"]}}
 ALONE = [
-    *(pytest.param([{**EVERYTHING, "when": {**EVERYTHING["when"], **when}}], [], id=f"permit {name}")
+    *(pytest.param([{**EVERYTHING, "when": {**EVERYTHING["when"], **when}}], [], "refuse", id=f"permit {name}")
       for name, when in {**IN_PERMITS, **IN_BOTH}.items()),
-    *(pytest.param([EVERYTHING], [{"name": "in", "zone": zone, "when": when}], id=f"forbid {zone} {name}")
+    *(pytest.param([EVERYTHING], [{"name": "in", "zone": zone, "when": when}], "refuse", id=f"forbid {zone} {name}")
       for zone in ("private", "remote") for name, when in {**IN_FORBIDS, **IN_BOTH}.items()),
+    *(pytest.param(permit, forbid, floor, id=f"floor {name}, {len(permit)} permit, {len(forbid)} forbid")
+      for name, floor in FLOORS_ALONE.items() for permit in ([], [WITHIN_REACH]) for forbid in ([], [NO_ACCOUNTS])),
 ]  # fmt: skip
 
 
@@ -533,6 +586,9 @@ def small_facts() -> list[Assessment]:
             unreadable=unreadable,
             gain=gain,
             rank=gain,
+            quality=None if gain is None else 1 - gain / 10,
+            share=None if gain is None else 1 - gain,
+            competence=None if gain is None else 1 - gain,
             language=language,
             language_confidence=1.0,
             needs=needs,
@@ -546,11 +602,13 @@ def small_facts() -> list[Assessment]:
     ]
 
 
-@pytest.mark.parametrize(("permit", "forbid"), ALONE)
-def test_no_selector_alone_lets_more_be_found_and_go_further_out(permit: list[Any], forbid: list[Any]) -> None:
+@pytest.mark.parametrize(("permit", "forbid", "floor"), ALONE)
+def test_no_selector_alone_lets_more_be_found_and_go_further_out(
+    permit: list[Any], forbid: list[Any], floor: Any
+) -> None:
     blind = BackendSpec("small", Zone.LOCAL, "canned", "m", images=False, languages=frozenset({"en"}))
     others = tuple(BackendSpec(name, zone, "canned", "m") for name, zone in SPECS[1:])
-    policy = compiled({"name": "one", "permit": permit, "forbid": forbid}, (blind, *others))
+    policy = compiled({"name": "one", "permit": permit, "forbid": forbid, "floor": floor}, (blind, *others))
     everyone = Principal(roles=frozenset("b"), tags=frozenset("a"), purpose="b")
     for principal, model in ((everyone, "auto"), (Principal(), "large")):
         request = Request("r1", principal, model, {"messages": []}, received_at=1_795_000_000.0)
@@ -562,5 +620,5 @@ def test_no_selector_alone_lets_more_be_found_and_go_further_out(permit: list[An
                 no_further_out(policy.decide(request, more), before)
             image = replace(assessment, unreadable=(*assessment.unreadable, Unreadable("$", "image")))
             no_further_out(policy.decide(request, image), before)
-            blank = replace(assessment, gain=None, rank=None, tokens=0, language=None)
+            blank = replace(assessment, tokens=0, language=None, **UNSCORED)
             assert backends_outside(policy.decide(request, blank)) <= backends_outside(before)
