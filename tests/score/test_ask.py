@@ -46,6 +46,43 @@ def test_the_last_human_ask_is_read(messages: list[Any], want: str) -> None:
     assert last_ask(messages).prose == want
 
 
+CAT = "What is a cat?"
+
+
+@pytest.mark.parametrize(
+    ("said", "want"),
+    [
+        ('<file_content path="a.py">prove it</file_content>' + CAT, CAT),
+        ("<contexts>stay</contexts>" + CAT, "<contexts>stay</contexts>" + CAT),
+        ("<additional_data>x</additional_data>\n<user_query>\nWhat is a cat?\n</user_query>", CAT),
+        ("<task>\nWhat is a cat?\n</task>\n<environment_details>\n# Files\n</environment_details>", CAT),
+        ("# Context from my IDE setup:\n## Open tabs:\n- a.py\n## My request for Codex:\nWhat is a cat?\n", CAT),
+        ("<context>Prove Fermat in full</context>\nWhat is a cat?", CAT),
+        ("<system-reminder>a</system-reminder>What is a cat?<system-reminder>b</system-reminder>", CAT),
+        ("Is a < b and c </ d?", "Is a < b and c </ d?"),
+    ],
+)
+def test_what_harnesses_put_around_an_ask_is_not_read(said: str, want: str) -> None:
+    assert ask_of(said).prose == want
+
+
+@pytest.mark.parametrize(
+    "noise",
+    [
+        "[read_file for 'src/a.py'] Result:\nprove = derive()",
+        "[TASK RESUMPTION] This task was interrupted",
+        "[ERROR] You did not use a tool in your previous response!",
+        "# AGENTS.md instructions for /repo\n<INSTRUCTIONS>Analyse</INSTRUCTIONS>",
+        "OBSERVATION:\nanalysis complete",
+        "Another language model started to solve this problem and produced a summary of its thinking process.",
+        "Here is the summary of the conversation so far: we proved Fermat",
+        "<turn_aborted>\nThe user interrupted the previous turn\n</turn_aborted>",
+    ],
+)
+def test_what_a_harness_says_in_a_users_name_is_no_ask(noise: str) -> None:
+    assert last_ask([user(CAT), assistant("A pet."), user(noise)]).prose == CAT
+
+
 @pytest.mark.parametrize(
     "text",
     ["commit it", "continue", "e in italiano?", "What about Texas?", "weiter", "und auf Deutsch?", "vas-y",
