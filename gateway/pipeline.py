@@ -23,6 +23,7 @@ import anyio
 from gateway.core import draft as drafts
 from gateway.core.aside import left_aside
 from gateway.core.assess import assess, told
+from gateway.core.beside import beside
 from gateway.core.errors import (
     AuditUnavailable,
     BackendBroke,
@@ -78,7 +79,8 @@ class Pipeline:
             if decision.refusal is not None:
                 raise refusal(decision)
             async with AsyncExitStack() as stack:
-                yield await self._answer(asked, draft, trace, stack)
+                reply = await self._answer(asked, draft, trace, stack)
+                yield await beside(self._parts.shadow, asked, reply, stack)
             if trace.complete:
                 trace.outcome = "cached" if trace.cache == "hit" else "ok"
         except Refused as error:

@@ -57,6 +57,7 @@ def _again(
     from gateway.policy.explain import decision_to_json
     from gateway.policy.load import load_policy
     from gateway.policy.replay import replay
+    from gateway.shadow.narrow import as_decided
     from gateway.wiring.catalogue import planned_specs
 
     facts, decided = record["facts"], record["facts"]["decision"]
@@ -69,7 +70,8 @@ def _again(
         return None, "the copy of the policy beside the log is not the policy that was in force"
     tenant, note = _tenant(record["tenant"], keys, settings)
     notes = [text for text in (note, _changed(decided, specs)) if text]
-    return decision_to_json(replay(policy, {**facts, "tenant": tenant})), "; ".join(notes)
+    again = as_decided(replay(policy, {**facts, "tenant": tenant}), facts)
+    return decision_to_json(again), "; ".join(notes)
 
 
 def _changed(decided: Mapping[str, Any], specs: Sequence[BackendSpec]) -> str:

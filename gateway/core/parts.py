@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from gateway.core.ports import (
     AnswerGuard,
@@ -51,6 +51,7 @@ class Parts:
     traffic: Traffic | None = None
     cascade: Cascade | None = None
     prices: Prices | None = None
+    shadow: Shadow | None = None
 
 
 @dataclass(slots=True)
@@ -79,3 +80,11 @@ class Asked:
     """The detector's memory for this one request."""
     tell: Callable[[Decision], None] = field(repr=False, compare=False)
     """Told the decision that stands, before any backend's answer is given."""
+
+
+class Shadow(Protocol):
+    """May ask a remote model what was answered here, once the client has its answer, to measure the local one."""
+
+    def watch(self, asked: Asked, reply: Reply) -> AsyncGenerator[Pieces, None] | None:
+        """The reply's pieces, noted as they pass; None where this answer is not measured. Never raises, never waits."""
+        ...

@@ -57,6 +57,7 @@ class Metrics:
         self._zone = Label(zone.word for zone in Zone)
         self._outcome = Label(["ok", "cached", "refused", "error", "client_closed"])
         self._cache_state = Label(["hit", "miss", "off"])
+        self._shadow_result = Label(["measured", "failed", "refused", "not_permitted", "over_budget", "dropped"])
         self._error = Label(kind.__name__ for kind in _family(GatewayError))
         self._backend, self._rule, self._kind = Label(backends), Label(rules), Label(kinds)
         self._define_request_metrics()
@@ -95,6 +96,7 @@ class Metrics:
         self._in_flight = self._gauge("in_flight", "Requests being answered now")
         self._backend_errors = self._counter("backend_errors", "Failed attempts at a backend", "backend", "error")
         self._reloads = self._counter("policy_reloads", "Policy files read", "result")
+        self._shadows = self._counter("shadows", "Answers made here that were to be compared with others", "result")
         self._observer_failures = self._counter("observer_failures", "Outcomes that could not be reported")
         self._gauge("build_info", "The release that runs", "version").labels(version).set(1)
         ProcessCollector(registry=self._registry)
@@ -146,6 +148,14 @@ class Metrics:
             yield
         finally:
             self._in_flight.dec()
+
+    def shadowed(self, result: str, outcome: Outcome | None) -> None:
+        """A request of the gateway's own: what it sent and cost counts, it itself is no request of anybody's."""
+        self._shadows.labels(self._shadow_result(result)).inc()
+        if outcome is not None:
+            self._of_zone(outcome.zone).sent.inc(outcome.attempts)
+            if outcome.cost_usd:
+                self._cost.labels(self._backend(outcome.backend)).inc(outcome.cost_usd)
 
     def backend_failed(self, backend: str, error: BaseException) -> None:
         self._backend_errors.labels(self._backend(backend), self._error(type(error).__name__)).inc()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -36,6 +36,7 @@ from gateway.wiring.places import Places, places, secret, shipped_policies
 from gateway.wiring.policies import PolicyChanges, keep_policy, vocabulary, warn
 from gateway.wiring.readiness import build_health
 from gateway.wiring.records import facts, started, stopped
+from gateway.wiring.shadow import build_shadow
 from gateway.wiring.shares import watch_shares
 from gateway.wiring.spending import build_prices
 from gateway.wiring.transforms import build_transforms
@@ -112,7 +113,8 @@ async def open_gateway(
         )
         backends = [*remotes.backends.values()]
         health = build_health(policies, audit, cache, taints, local, backends, remotes.stand_ins, warming)
-        app = build_app(settings, parts, specs, metrics, health, log)
+        shadow = build_shadow(settings, folder, parts, metrics, log)
+        app = build_app(settings, replace(parts, shadow=shadow), specs, metrics, health, log)
         await _begin(audit, specs, policies, detector.pack, where)
         if where.policy.parent != shipped_policies():  # what ours wait for is known, and stands in `/readyz`
             warn(log, policies.current())
@@ -122,6 +124,8 @@ async def open_gateway(
                 tasks.start_soon(policies.watch, settings.policy.watch_s, changes)
             _run_beside(tasks, local, remotes, warming, cache)
             tasks.start_soon(taints.warm)
+            if shadow is not None:
+                tasks.start_soon(shadow.run)
             yield Gateway(app, policies, changes.reload, where, remotes.stand_ins, specs[0])
             tasks.cancel_scope.cancel()
         with suppress(AuditUnavailable):  # a disk that is gone must not turn a stop into a crash

@@ -181,6 +181,7 @@ class Watcher:
 class Line:
     """A pipeline and everything that a test may look at afterwards."""
 
+    parts: Parts
     pipeline: Pipeline
     preview: Preview
     audit: MemoryAudit
@@ -238,7 +239,7 @@ class Lines:
             transforms=transforms or {},
             **self._more,
         )
-        return Line(Pipeline(parts), Preview(parts), log, watcher, here, outside)
+        return Line(parts, Pipeline(parts), Preview(parts), log, watcher, here, outside)
 
 
 def _key(secret: bytes, request: Request, decision: Decision, spec: BackendSpec) -> str:

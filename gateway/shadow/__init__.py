@@ -1,0 +1,1 @@
+"""A share of public requests answered here is asked outside as well, to learn how good the answers here are."""
