@@ -123,6 +123,7 @@ class Pipeline:
         assert cascade is not None
         stack.push_async_callback(draft.aclose)
         await draft.hold(None if stays else cascade.most_s)
+        trace.draft, trace.draft_ms = "given", draft.ms
         assessment = drafts.drafted(cascade, self._parts.traffic, asked, draft.beginning)
         if assessment is not None:
             decision = self._decide(asked.policy, asked.request, assessment, trace)
@@ -130,7 +131,7 @@ class Pipeline:
             await self._recording.decided(asked, trace, drafts.facts(draft.beginning, draft.ms, draft.error))
         if asked.decision.zone is not Zone.LOCAL or asked.decision.adapter != draft.home.adapter:
             await draft.aclose()
-            trace.draft_tokens, trace.draft_ms = draft.beginning.tokens, draft.ms
+            trace.draft, trace.draft_tokens = "left", draft.beginning.tokens
             self._failed(draft.home.backend, draft.error)
         asked.tell(asked.decision)
         if asked.decision.refusal is not None:

@@ -19,8 +19,14 @@ class Trail:
 
     @property
     def decided(self) -> Mapping[str, Json] | None:
-        """The newest, should a client have used one request id twice."""
+        """The newest: it stands where a draft had it decided twice, or a client used one request id twice."""
         return next((record for record in reversed(self.records) if record.get("event") == "decided"), None)
+
+    @property
+    def before(self) -> Mapping[str, Json] | None:
+        """What was decided first, where a draft had it decided again."""
+        decisions = [record for record in self.records if record.get("event") == "decided"]
+        return decisions[-2] if len(decisions) > 1 and _drafted(decisions[-1]) else None
 
     @property
     def attempts(self) -> tuple[Mapping[str, Json], ...]:
@@ -34,13 +40,18 @@ class Trail:
 def find(directory: Path, request_id: str) -> Trail | None:
     """The trail of a request, or None when the log does not know it.
 
-    Segments are read newest first and no further back than the one that holds its `decided` record: people ask about
-    what has just happened.
+    Segments are read newest first and no further back than the one that holds its first `decided` record: people ask
+    about what has just happened.
     """
     found: list[Mapping[str, Json]] = []
     for segment in reversed(segments(directory)):
         here = list(in_segment(segment, Wanted(request=request_id)))
         found[:0] = here
-        if any(record.get("event") == "decided" for record in here):
+        if any(record.get("event") == "decided" and not _drafted(record) for record in here):
             break
     return Trail(tuple(found)) if found else None
+
+
+def _drafted(record: Mapping[str, Json]) -> bool:
+    facts = record.get("facts")
+    return isinstance(facts, dict) and bool(facts.get("drafted"))

@@ -35,6 +35,7 @@ def run(args: argparse.Namespace) -> int:
         "request_id": args.request,
         "time": trail.decided["ts"],
         "decided": trail.decided["facts"]["decision"],
+        "draft": _draft(trail.decided["facts"], trail.before),
         "again": again,
         "agrees": None if again is None else _agree(trail.decided["facts"]["decision"], again),
         "note": note,
@@ -72,6 +73,18 @@ def _again(
     notes = [text for text in (note, _changed(decided, specs)) if text]
     again = as_decided(replay(policy, {**facts, "tenant": tenant}), facts)
     return decision_to_json(again), "; ".join(notes)
+
+
+def _draft(facts: Mapping[str, Any], before: Mapping[str, Any] | None) -> dict[str, Json] | None:
+    """What the local model's first tokens changed, where it was decided on them."""
+    if not facts.get("drafted") or before is None:
+        return None
+    first = before["facts"]
+    return {
+        **facts.get("draft", {}),
+        "gain": facts["gain"],
+        "before": {"gain": first["gain"], "zone": first["decision"]["zone"], "rule": first["decision"]["rule"]},
+    }
 
 
 def _changed(decided: Mapping[str, Any], specs: Sequence[BackendSpec]) -> str:
@@ -123,6 +136,7 @@ def _lines(told: Mapping[str, Any]) -> list[str]:
         f"{told['time']}  {told['request_id']}",
         f"  left this host: {told['left']}",
         f"  {decided['level']} → {decided['zone']} ({decided['backend']}) by rule {decided['rule']}",
+        *_drafted(told["draft"]),
         *([f"  with adapter {decided['adapter']}"] if decided.get("adapter") else []),
         *(f"  {reason}" for reason in decided["reasons"]),
         f"  {verdict[told['agrees']]}",
@@ -131,6 +145,16 @@ def _lines(told: Mapping[str, Any]) -> list[str]:
     if told["outcome"]:
         lines.append(f"  ended: {told['outcome']['outcome']}, answered by {told['outcome']['backend']}")
     return [*lines, f"  the log: {told['log']}"]
+
+
+def _drafted(draft: Mapping[str, Any] | None) -> list[str]:
+    if draft is None:
+        return []
+    before = draft["before"]
+    return [
+        f"  first {before['zone']} by rule {before['rule']} at gain {before['gain']:.2f}; "
+        f"{draft['tokens']} tokens of a local draft made it {draft['gain']:.2f}"
+    ]
 
 
 _UNSENT = frozenset({"audit_unavailable", "egress_denied", "upstream_unknown_model", "upstream_unreachable"})

@@ -95,6 +95,7 @@ def ended(request: Request, outcome: Outcome) -> AuditRecord:
             "all_remote_usd": outcome.all_remote_usd,
             "draft_tokens": outcome.draft_tokens,
             "draft_ms": round(outcome.draft_ms, 2),
+            "draft": outcome.draft,
             "first_ms": None if outcome.first_ms is None else round(outcome.first_ms, 2),
             "total_ms": round(outcome.total_ms, 2),
         },

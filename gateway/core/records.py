@@ -75,6 +75,9 @@ class Outcome:
     draft_tokens: int = 0
     """Tokens of a local draft that was thrown away because the request went out after all."""
     draft_ms: float = 0.0
+    """How long a local draft was held back, whatever became of it; 0 = there was none."""
+    draft: str = ""
+    """What became of it: `given` to the client, or `left`; empty = there was none."""
     cost_usd: float | None = None
     """None where the price is not known."""
     all_remote_usd: float | None = None

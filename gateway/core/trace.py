@@ -44,6 +44,8 @@ class Trace:
     draft_tokens: int = 0
     """Of a local draft that was thrown away."""
     draft_ms: float = 0.0
+    draft: str = ""
+    """`given` or `left`; see `Outcome`."""
     complete: bool = False
     detect_ms: float = 0.0
     score_ms: float = 0.0
@@ -112,6 +114,7 @@ class Trace:
             family=self.assessment.family if self.assessment else "",
             draft_tokens=self.draft_tokens,
             draft_ms=self.draft_ms,
+            draft=self.draft,
             detect_ms=self.detect_ms,
             score_ms=self.score_ms,
             decide_ms=self.decide_ms,

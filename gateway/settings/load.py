@@ -24,6 +24,7 @@ from pydantic_settings import (
 from gateway import misread
 from gateway.core.errors import ConfigurationError
 from gateway.policy import document
+from gateway.settings.drafting import Cascade
 from gateway.settings.sections import Audit, Auth, Backend, Cache, Detect, Local, Log, PolicyFile, Server, Taint
 from gateway.settings.spending import Shadow, TokenPrice
 
@@ -42,6 +43,7 @@ class Settings(BaseSettings):
     audit: Audit = Audit()
     detect: Detect = Detect()
     taint: Taint = Taint()
+    cascade: Cascade = Cascade()
     log: Log = Log()
     prices: dict[str, TokenPrice] = {}
     """By backend: where litellm's list does not know a price, or the operator knows a better one."""

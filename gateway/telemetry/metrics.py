@@ -58,6 +58,7 @@ class Metrics:
         self._outcome = Label(["ok", "cached", "refused", "error", "client_closed"])
         self._cache_state = Label(["hit", "miss", "off"])
         self._shadow_result = Label(["measured", "failed", "refused", "not_permitted", "over_budget", "dropped"])
+        self._draft_end = Label(["given", "left"])
         self._error = Label(kind.__name__ for kind in _family(GatewayError))
         self._backend, self._rule, self._kind = Label(backends), Label(rules), Label(kinds)
         self._define_request_metrics()
@@ -86,6 +87,9 @@ class Metrics:
         self._cost = self._counter("cost_usd", "What answers cost, in US dollars", "backend")
         self._all_remote = self._counter("all_remote_usd", "What the same answers would have cost outside")
         self._unpriced = self._counter("unpriced_answers", "Answers whose price is not known", "backend")
+        self._drafts = self._counter("drafts", "Local answers that began unseen", "end")
+        self._draft_tokens = self._counter("draft_tokens", "Tokens of those that were left")
+        self._draft_seconds = self._histogram("draft_seconds", "How long they were held back", _REQUEST_S)
         self._steps = {step: self._histogram(f"{step}_seconds", meaning, _STEP_S) for step, meaning in _STEPS.items()}
         # `labels()` costs more than counting, so each combination is looked up once.
         self._by_request: dict[tuple[str, str, str, str], Counter] = {}
@@ -126,6 +130,10 @@ class Metrics:
             self._unrestored.inc(outcome.unrestored)
         if outcome.confidence is not None:
             self._surprise.labels(self._backend(outcome.backend)).observe(-outcome.confidence.mean_logprob)
+        if outcome.draft:
+            self._drafts.labels(self._draft_end(outcome.draft)).inc()
+            self._draft_tokens.inc(outcome.draft_tokens)
+            self._draft_seconds.observe(outcome.draft_ms / 1000)
         self._cached.labels(self._cache_state(outcome.cache)).inc()
         if outcome.first_ms is not None:
             self._charge(outcome)

@@ -69,6 +69,7 @@ def facts(outcome: Outcome) -> dict[str, Any]:
         "family": outcome.family,
         "draft_tokens": outcome.draft_tokens,
         "draft_ms": round(outcome.draft_ms, 3),
+        "draft": outcome.draft,
         "cost_usd": outcome.cost_usd,
         "all_remote_usd": outcome.all_remote_usd,
         "detect_ms": round(outcome.detect_ms, 3),

@@ -76,7 +76,8 @@ async def test_a_sure_draft_goes_on_as_the_answer_from_its_first_word(drafting: 
     assert line.audit.events("r1") == ["decided", "decided", "outcome"]
     assert line.outcome.confidence is not None
     assert line.outcome.confidence.tokens == 5
-    assert (line.outcome.draft_tokens, line.outcome.draft_ms) == (0, 0.0)
+    assert (line.outcome.draft, line.outcome.draft_tokens) == ("given", 0)
+    assert line.outcome.draft_ms > 0
 
 
 async def test_what_a_draft_cost_and_showed_is_recorded(drafting: Drafting) -> None:
@@ -89,7 +90,7 @@ async def test_what_a_draft_cost_and_showed_is_recorded(drafting: Drafting) -> N
     assert "One" not in repr(line.audit.records)
     assert outcome["draft_tokens"] == 3
     assert outcome["draft_ms"] > 0
-    assert (line.outcome.gain, line.outcome.draft_tokens) == (EASY, 3)
+    assert (line.outcome.gain, line.outcome.draft, line.outcome.draft_tokens) == (EASY, "left", 3)
     assert line.outcome.confidence is None, "the answer was not the local model's"
 
 

@@ -226,3 +226,14 @@ def test_what_was_not_answered_costs_nothing_and_is_not_unpriced() -> None:
     page = metrics.render()[0].decode()
     assert "gateway_cost_usd_total{" not in page
     assert "gateway_unpriced_answers_total{" not in page
+
+
+def test_drafts_are_counted_by_what_became_of_them_and_only_those_thrown_away_cost_tokens() -> None:
+    metrics = Metrics(version="1")
+    for end, tokens in (("given", 0), ("left", 24), ("left", 7), ("", 0)):
+        metrics.count(Outcome("r", "t", False, "ok", draft=end, draft_tokens=tokens, draft_ms=250.0))
+    page = metrics.render()[0].decode()
+    assert 'gateway_drafts_total{end="given"} 1.0' in page
+    assert 'gateway_drafts_total{end="left"} 2.0' in page
+    assert "gateway_draft_tokens_total 31.0" in page
+    assert "gateway_draft_seconds_sum 0.75" in page

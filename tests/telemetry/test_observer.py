@@ -19,7 +19,8 @@ Lines = Callable[[], list[dict[str, Any]]]
 OUTCOME = Outcome(
     "r1", "t", False, "ok", zone="remote", backend="large", rule="hard", policy="default", level="internal",
     cache="miss", kinds=("email",), attempts=1, prompt_tokens=7, completion_tokens=9, gain=0.7, family="maths",
-    draft_tokens=3, draft_ms=1.23456, cost_usd=0.00125, all_remote_usd=0.0025, detect_ms=0.123456, total_ms=12.3,
+    draft_tokens=3, draft_ms=1.23456, draft="left", cost_usd=0.00125, all_remote_usd=0.0025, detect_ms=0.123456,
+    total_ms=12.3,
 )  # fmt: skip
 
 
@@ -56,6 +57,7 @@ def test_one_outcome_is_one_line_with_every_number(lines: Lines) -> None:
         "family": "maths",
         "draft_tokens": 3,
         "draft_ms": 1.235,
+        "draft": "left",
         "cost_usd": 0.00125,
         "all_remote_usd": 0.0025,
         "detect_ms": 0.123,
