@@ -165,6 +165,12 @@ def _explain(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     parser.add_argument("--model", help="the model the client would name (default: the body's, else auto)")
     parser.add_argument("--tenant", default="default", help="who asks (default: default)")
     _caller(parser)
+    for name, meaning in (
+        ("rank", "take it that so large a share of the tenant's recent requests was easier"),
+        ("quality", "take it that answering it and all easier ones here would leave so much quality"),
+        ("share", "take it that so large a share of the tenant's recent requests went out"),
+    ):
+        parser.add_argument(f"--{name}", type=float, metavar="NUMBER", help=f"{meaning} (0 to 1)")
     parser.add_argument("--json", action="store_true", help="JSON also on a terminal")
 
 

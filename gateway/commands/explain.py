@@ -7,6 +7,7 @@ import json
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import anyio
@@ -15,12 +16,14 @@ from gateway.api.models import unknown_model
 from gateway.api.schema import parse_body
 from gateway.commands.situation import Situation, detecting, read_text, situation
 from gateway.core.naming import LOCAL, meant
-from gateway.core.types import Json, Principal, Request
+from gateway.core.types import Json, Principal, Request, Standing
+from gateway.policy.targets import percent
 
 
 def run(args: argparse.Namespace) -> int:
     here = situation(args)
-    explained = anyio.run(_explain, here, _request(args, here))
+    standing = Standing(args.rank, args.quality, args.share)
+    explained = anyio.run(_explain, here, _request(args, here), standing)
     if args.json or not sys.stdout.isatty():
         print(json.dumps(explained, indent=2, ensure_ascii=False))
     else:
@@ -62,7 +65,8 @@ def _request(args: argparse.Namespace, here: Situation) -> Request:
     )
 
 
-async def _explain(here: Situation, request: Request) -> dict[str, Json]:
+async def _explain(here: Situation, request: Request, standing: Standing) -> dict[str, Json]:
+    """`standing` is what only a running gateway knows: here it is taken for granted, or not known."""
     from gateway.core.assess import assess
     from gateway.policy.explain import explain
     from gateway.policy.load import load_policy
@@ -73,6 +77,7 @@ async def _explain(here: Situation, request: Request) -> dict[str, Json]:
     policy = load_policy(here.policy, here.specs)
     async with detecting(here, policy) as detector:
         assessment = await assess(detector, LexicalScorer(here.specs[0]), request, {})
+    assessment = replace(assessment, rank=standing.rank, quality=standing.quality, share=standing.share)
     findings: list[Any] = [
         {
             "kind": finding.kind,
@@ -125,11 +130,34 @@ def _scored(explained: dict[str, Any]) -> Iterator[str]:
     if scores["competence"] is not None:
         yield f"  measured here: {scores['competence']:.0%} of such requests are answered well"
     yield f"  language {explained['language'] or 'unknown'}, about {explained['tokens']} tokens"
+    yield from _stands(explained)
     for gate in explained["gates"]:
         lacks = [lack.replace("_", " ") for lack in gate["lacks"]]
         lacks += [] if gate["speaks"] else [f"language {explained['language']}"]
         if lacks:
             yield f"  {gate['backend']} {'lacks' if not gate['serves'] else 'does badly'}: {', '.join(lacks)}"
+
+
+def _stands(explained: dict[str, Any]) -> Iterator[str]:
+    """Where it stands among the tenant's recent requests, in words, or why that is not known, where a rule asks."""
+    scores = explained["scores"]
+    if scores["rank"] is not None:
+        yield f"  harder than {percent(scores['rank'])} of the tenant's recent requests of its kind"
+    if scores["quality"] is not None:
+        yield f"  answered here with all that is easier: {percent(scores['quality'])} of the quality from outside"
+    if scores["share"] is not None:
+        yield f"  {percent(scores['share'])} of the tenant's recent requests went out"
+    if set(_ASKED) & _fields(explained) and all(scores[name] is None for name in ("rank", "quality", "share")):
+        yield "  a running gateway knows where it stands among others: ask its /v1/route, or give --rank and the like"
+
+
+_ASKED = ("target", "rank", "share")
+"""Conditions that look at the tenant's recent requests."""
+
+
+def _fields(explained: dict[str, Any]) -> set[str]:
+    rules = (*explained["permits"], *explained["forbids"], *explained["adapters"])
+    return {condition["field"] for rule in rules for condition in rule["conditions"]}
 
 
 def _ways(explained: dict[str, Any]) -> Iterator[str]:
@@ -145,7 +173,9 @@ def _ways(explained: dict[str, Any]) -> Iterator[str]:
 
 def _permit(rule: dict[str, Any]) -> str:
     lacks = [_lack(condition) for condition in rule["conditions"] if condition["holds"] is not True]
-    said = "holds" if rule["matched"] else "; ".join(lacks)
+    said = "; ".join(lacks)
+    if rule["matched"]:
+        said = "; ".join(["holds", *(condition["said"] for condition in rule["conditions"] if "said" in condition)])
     if "with" in rule and rule["demands"]:
         # That counts for its backends whether or not it holds for what was found.
         said += f"; demands {rule['with']} of what goes there"
@@ -167,6 +197,8 @@ def _adapter(rule: dict[str, Any]) -> str:
 
 
 def _lack(condition: dict[str, Any]) -> str:
+    if "said" in condition:
+        return str(condition["said"])
     have = condition["have"]
     has = "that is not known" if condition["holds"] is None and have in (None, []) else f"has {_words(have)}"
     return f"{condition['field']} needs {_words(condition['want'])}, {has}"

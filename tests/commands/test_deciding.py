@@ -206,6 +206,32 @@ def test_explain_tells_a_person_which_adapter_would_speak(tmp_path: Path) -> Non
     assert "adapters bank chooses letters: holds" in text
 
 
+TARGET = """
+name: t
+permit:
+  - {name: hardest, zone: remote, when: {sensitivity: {at_most: internal}, target: {remote_share: 0.3, cap: 0.5}}}
+"""
+
+
+def test_explain_tells_a_person_in_words_where_a_request_would_stand(tmp_path: Path) -> None:
+    (tmp_path / "p.yaml").write_text(TARGET)
+    hard = ("--policy", "p.yaml", "--rank", "0.82", "--quality", "0.991", "--share")
+    text = on_a_terminal(tmp_path, HARD, *hard, "0.2")
+    assert "internal → remote (large) by rule hardest" in text
+    assert "  harder than 82 % of the tenant's recent requests of its kind\r\n" in text
+    assert "answered here with all that is easier: 99.1 % of the quality from outside" in text
+    assert "permit hardest to remote: holds; harder than 82 %" in text
+    text = on_a_terminal(tmp_path, HARD, *hard, "0.5")
+    assert "internal → local (local) by rule default" in text
+    assert "50 % of the tenant's recent requests went out; the cap is 50 %" in text
+
+
+def test_explain_says_who_knows_where_a_request_stands(tmp_path: Path) -> None:
+    (tmp_path / "p.yaml").write_text(TARGET)
+    assert "a running gateway knows" in on_a_terminal(tmp_path, HARD, "--policy", "p.yaml")
+    assert "a running gateway knows" not in on_a_terminal(tmp_path, HARD), "no rule of the default policy asks for it"
+
+
 def test_explain_gives_the_fields_of_a_route_and_what_it_would_cost(tmp_path: Path) -> None:
     body = json.dumps({"messages": [{"role": "user", "content": HARD}], "max_tokens": 100})
     told = json.loads(call(tmp_path, "explain", stdin=body).out)
