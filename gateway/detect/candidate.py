@@ -22,6 +22,8 @@ class Candidate:
     entropy: float = 0.0
     confidence: float = 1.0
     """The rule's own."""
+    guess: str = ""
+    """The view, where it guesses: what stands close together here was spelled or spaced out there."""
 
     @property
     def value(self) -> str:

@@ -74,8 +74,8 @@ class Pack:
         packed = rules.load()
         return cls(packed, gate_for(packed, cache_dir=cache_dir, use_hyperscan=use_hyperscan))
 
-    def search(self, text: str, clock: Clock, *, guess: bool = False) -> Iterator[Found]:
-        """What is in `text`, slice by slice. With `guess`, only rules that luck does not pass."""
+    def search(self, text: str, clock: Clock, *, guess: str = "") -> Iterator[Found]:
+        """What is in `text`, slice by slice. In a view that guesses, `guess`, only rules that luck does not pass."""
         for low in range(0, max(len(text), 1), SLICE):
             clock.check()
             found = Found()
@@ -84,7 +84,8 @@ class Pack:
             fired = self.gate.fired(window)
             if fired:
                 found.probes.update(self._probes[number] for number in fired if number in self._probes)
-                piece = _Slice(self, text, low, frozenset(self._lists[n] for n in fired if n in self._lists))
+                lists = frozenset(self._lists[n] for n in fired if n in self._lists)
+                piece = _Slice(self, text, low, lists, guess)
                 for number in fired:
                     if number >= len(self._rules):
                         break
@@ -169,9 +170,10 @@ def ungated(packed: Rules) -> Pack:
 class _Slice:
     """One slice of a text while the rules go over it; remembers where its context words stand."""
 
-    def __init__(self, pack: Pack, text: str, low: int, lists: frozenset[str]) -> None:
+    def __init__(self, pack: Pack, text: str, low: int, lists: frozenset[str], guess: str) -> None:
         self._pack = pack
         self._text = text
+        self._guess = guess
         self._low = low
         self._high = min(len(text), low + SLICE)
         self._end = min(len(text), low + SLICE + OVERLAP)
@@ -219,7 +221,7 @@ class _Slice:
             return
         if rule.allow and self._allowed(rule, match, start, end):
             return
-        candidate = Candidate(self._text, start, end, near, rule.entropy, rule.confidence)
+        candidate = Candidate(self._text, start, end, near, rule.entropy, rule.confidence, self._guess)
         for confirmed in self._pack.confirm(rule, candidate):
             yield self._pack.hit(rule, confirmed, near)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 from gateway.detect.candidate import Candidate, Check, Confirmed
@@ -16,10 +17,10 @@ _SHAPES = tuple(
     for region, shape in (
         # National forms that are a telephone number at first sight, and whose.
         ("US", r"\(?[2-9]\d\d\)?[ .-]{1,2}[2-9]\d\d[ .-]\d{4}|1[ .-][2-9]\d\d[ .-]\d{3}[ .-]\d{4}"),
-        ("FR", r"0[1-9](?:[ .-]\d\d){4}"),
-        ("GB", r"\(?0(?:7\d{3}\)?[ -]\d{3}[ ]?\d{3}|20\)?[ -]\d{4}[ -]\d{4}|1\d{2,3}\)?[ -]\d{3}[ -]\d{3,4})"),
+        ("FR", r"0[1-9](?:[ .-]\d\d){4}|0[67]\d{8}"),
+        ("GB", r"\(?0(?:7\d{3}\)?[ -]\d{3}[ ]?\d{3}|20\)?[ -]\d{4}[ -]\d{4}|1\d{2,3}\)?[ -]\d{3}[ -]\d{3,4})|07\d{9}"),
         ("IT", r"3\d\d[ ./-]\d{6,7}|3\d\d[ .-]\d{3}[ .-]\d{3,4}|3\d\d(?:[ .-]\d\d){2}[ .-]\d{2,3}|0\d{1,3}[/-]\d{6,8}"),
-        ("DE", r"\(?0[1-9]\d{1,4}\)?[ ]?[/-][ ]?\d{4,9}|01[5-7]\d[ /-]\d{7,8}"),
+        ("DE", r"\(?0[1-9]\d{1,4}\)?[ ]?[/-][ ]?\d{4,9}|01[5-7]\d[ /-]?\d{7,8}"),
         ("DE", r"0[1-9]\d{1,3}[/ ]\d{3}[ ]\d{2,4}[ ]?\d{0,3}"),
         ("ES", r"[6789]\d\d(?:[ .-]\d\d){3}|[67]\d\d[ -]\d{3}[ -]\d{3}"),
     )
@@ -77,13 +78,19 @@ def national(candidate: Candidate) -> Iterable[Confirmed]:
         if _other(written):
             continue
         shaped = [region for region, shape in _SHAPES if shape.fullmatch(written)]
-        if near:
+        spelled = candidate.guess == "words" and len(written) > 8 and written.isdigit() and not _counted(written)
+        if near or spelled:  # nobody writes out nine digits one by one but to have them dialled
             shaped += [region for region in REGIONS if region not in shaped]
         for region in shaped:
             number = _parse(written, region)
             if number is not None:
                 return (Confirmed(candidate.start + start, candidate.end, number, 0.9 if near else 0.75),)
     return ()
+
+
+def _counted(digits: str) -> bool:
+    """Whether somebody counts up or down."""
+    return len({(int(after) - int(before)) % 10 for before, after in pairwise(digits)}) == 1
 
 
 def _other(value: str) -> bool:

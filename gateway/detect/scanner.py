@@ -96,7 +96,7 @@ class _Reader:
         depth: int,
         run: tuple[int, int] | None,
         *,
-        guess: bool = False,
+        guess: str = "",
         again: bool = False,
     ) -> Generator[int, None, None]:
         probes: set[str] = set()
@@ -106,7 +106,7 @@ class _Reader:
             probes |= found.probes
             yield _STRING + min(len(text), 4000)
         if not guess and not again:
-            yield from self._lives(text, hits, plain=not depth and run is None)
+            yield from self._lives(text, hits)
             hits = third.joined(hits)
         if view == "marked":  # the cells of a table: what luck passes does not count
             hits = [hit for hit in hits if _proven(hit)]
@@ -114,10 +114,10 @@ class _Reader:
         if probes and not guess:
             yield from self._views(text, probes, view, locate, depth, run)
 
-    def _lives(self, text: str, hits: list[Hit], *, plain: bool) -> Generator[int, None, None]:
-        """Tiers 2 and 3. The tagger reads plain text alone: what was written to hide holds no sentences."""
+    def _lives(self, text: str, hits: list[Hit]) -> Generator[int, None, None]:
+        """Tiers 2 and 3, on what was decoded as well: a name in a link's query or an escaped string is a name."""
         people: list[Hit] = []
-        if plain and self.names is not None:
+        if self.names is not None:
             for seen in third.search(self.names, text, self.clock):
                 people.extend(seen)
                 yield _STRING + min(len(text), 4000)
@@ -146,7 +146,7 @@ class _Reader:
         for reading, guess in seen.readings:
             inner = _composed(reading.locate, locate)
             if guess:
-                yield from self._reading(reading.text, reading.view, inner, depth + 1, run, guess=True)
+                yield from self._reading(reading.text, reading.view, inner, depth + 1, run, guess=reading.view)
             else:
                 yield from self._text(reading.text, reading.view, inner, depth + 1, run)
         for name, decoded, start, end in seen.runs:
@@ -346,7 +346,7 @@ class Scanner:
                 if reading is None:
                     yield 1000
                     continue
-                for found in self._pack.search(reading.text, clock, guess=True):
+                for found in self._pack.search(reading.text, clock, guess="joined"):
                     yield len(joint.text)
                     hits.extend(moved(hit, *reading.locate(hit.start, hit.end), "joined") for hit in found.hits)
             if joint.proven:

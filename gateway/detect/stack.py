@@ -83,11 +83,11 @@ class Stack:
     async def scan(self, document: Mapping[str, Json], seen: dict[Any, Any] | None = None) -> Scan:
         memory = {} if seen is None else seen
         scan = await self._inner.scan(document, memory)
-        if not scan.findings and not scan.unreadable and _is_general(document):
-            scan = replace(scan, generic=True)
-        if not self._tiers:
-            return scan
         try:
+            if not scan.findings and not scan.unreadable and _is_general(document):
+                scan = replace(scan, generic=True)
+            if not self._tiers:
+                return scan
             texts = await _texts(document)
             for last in (False, True):
                 scan = await self._phase([tier for tier in self._tiers if tier.last is last], scan, texts, memory)
@@ -136,7 +136,11 @@ class Stack:
 
 
 def _is_general(document: Mapping[str, Json]) -> bool:
-    """Whether the positive test says so. It reads messages that are texts; a request with more in it is no question."""
+    """Whether the positive test says so. It reads messages that are texts, or one text by itself; a request with more
+    in it is no question."""
+    alone = document.get("text")
+    if isinstance(alone, str) and len(document) == 1:
+        return is_generic([alone])
     messages = document.get("messages")
     if not isinstance(messages, list | tuple) or not document.keys() <= _MUTE:
         return False

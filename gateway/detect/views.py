@@ -12,7 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import islice, pairwise
 from math import log2
 
 from gateway.detect.clock import Clock
@@ -76,13 +76,15 @@ _GLUED = re.compile(rf"(?i)(?:{_SPOKEN}){{6,80}}")
 _SPOKEN_DIGIT = re.compile(rf"(?i)(?:{_SPOKEN})")
 _SPELLED_TOKEN = re.compile(rf"(?i)(?<![^\W_])({_WORD})(?![^\W_])")
 _TOKEN = re.compile(r"\+|[^\W_]+")
+_SMALL = frozenset("aeiouy")
+"""Letters that are words: "y", "a", "e"."""
 _SINGLES = re.compile(r"""(?<!\S)\S(?:([ \t\n])\S(?![^\s,;:!?.)\]"'])){7,200}""")
 """One separator after every character, of whatever kind."""
 _GROUPS = re.compile(
     r"(?<![A-Za-z0-9@+])(?=[A-Za-z@+\s._/\-]{0,14}[0-9])(?:"
     + "|".join(
         rf"{group}{{{size}}}(?P<s{number}>{separator}){group}{{{size}}}"
-        rf"(?:(?P=s{number}){group}{{{size}}}){{0,200}}"
+        rf"(?:(?P=s{number}){group}{{{size}}}){{{max(0, 6 // size - 1)},200}}"
         + (rf"(?:(?P=s{number}){group}{{1,{size - 1}}})?" if size > 1 else "")
         + r"(?![A-Za-z0-9])"
         # Between words of prose, only capitals and digits are groups.
@@ -94,7 +96,7 @@ _GROUPS = re.compile(
     )
     + ")"
 )
-"""Equal groups with one separator throughout: what someone writes who hides a number."""
+"""Equal groups with one separator throughout, six signs or more: what someone writes who hides a number."""
 _CELLS = re.compile(
     r"(?<![A-Za-z0-9])(?=[A-Z]{0,4}[0-9])(?:"
     + "|".join(
@@ -128,7 +130,7 @@ def build(text: str, probes: set[str], clock: Clock) -> Seen:
             reading = _rewrite(Builder("unescaped", clock), text, pattern, reads)
             if reading is not None:
                 seen.readings.append((reading, False))
-    for name, rewritten in (("words", _spelled), ("spaced", _spaced), ("marked", _marked), ("broken", _broken)):
+    for name, rewritten in _GUESSES:
         if name in probes:
             reading = rewritten(text, Builder(name, clock))
             if reading is not None:
@@ -191,8 +193,11 @@ def _spelled(text: str, builder: Builder) -> Reading | None:
             continue
         builder.add(text[done : run.start()], done, run.start())
         times, tokens = 1, _SPOKEN_DIGIT if _GLUED.fullmatch(run.group()) else _TOKEN
+        apart = _apart(run.group()) if tokens is _TOKEN else frozenset()
         for token in tokens.finditer(run.group()):
             word = token.group()
+            if token.start() in apart:
+                builder.add(" ", run.start() + token.start(), run.start() + token.start())
             if word.lower() in _TIMES:
                 times = _TIMES[word.lower()]
                 continue
@@ -206,6 +211,24 @@ def _spelled(text: str, builder: Builder) -> Reading | None:
     return _rest(builder, text, done)
 
 
+def _apart(run: str) -> frozenset[int]:
+    """Where tokens of a run begin that only stand beside what is spelled: behind another gap than the others have
+    ("… nine, 45 euros"), or a small word at either end ("… ocho y", "a tres …")."""
+    tokens = list(_TOKEN.finditer(run))
+    gaps = [run[left.end() : right.start()] for left, right in pairwise(tokens)]
+    usual = Counter(gaps).most_common(1)[0][0] if gaps else ""
+    apart = {
+        token.start()
+        for token, gap in zip(tokens[1:], gaps, strict=True)
+        if gap != usual and (gap[:1] in ",." or "\n" in gap)
+    }
+    if tokens and tokens[-1].group() in _SMALL:
+        apart.add(tokens[-1].start())
+    if len(tokens) > 1 and tokens[0].group() in _SMALL:
+        apart.add(tokens[1].start())
+    return frozenset(apart)
+
+
 def _rest(builder: Builder, text: str, done: int) -> Reading | None:
     if not done:
         return None
@@ -214,14 +237,27 @@ def _rest(builder: Builder, text: str, done: int) -> Reading | None:
 
 
 def _spaced(text: str, builder: Builder) -> Reading | None:
-    """Runs of evenly spaced characters or groups, pushed together."""
+    """Runs of evenly spaced characters or groups, pushed together; words in front of a number stay in front."""
+    return _pushed(text, builder, lettered=False)
+
+
+def _lettered(text: str, builder: Builder) -> Reading | None:
+    """The same for numbers that begin with letters: the last word in front is their beginning."""
+    return _pushed(text, builder, lettered=True)
+
+
+def _pushed(text: str, builder: Builder, *, lettered: bool) -> Reading | None:
     done = 0
-    runs = [(run.span(), r"\S") for run in _SINGLES.finditer(text)]
+    runs = [] if lettered else [(run.span(), r"\S") for run in _SINGLES.finditer(text)]
     runs += [(run.span(), r"[A-Za-z0-9@+]+") for run in _GROUPS.finditer(text) if _alone(text, run)]
     for (start, end), token in sorted(runs):
         parts = [part.span() for part in re.compile(token).finditer(text, start, end)]
-        while parts and parts[0][1] - parts[0][0] > 1 and text[slice(*parts[0])].isalpha():
-            del parts[0]  # a word in front
+        words = 0
+        while words < len(parts) and parts[words][1] - parts[words][0] > 1 and text[slice(*parts[words])].isalpha():
+            words += 1
+        if lettered and not words:
+            continue
+        del parts[: words - lettered]
         joined = "".join(text[slice(*part)] for part in parts)
         if start < done or len(joined) < 8 or not re.search(r"\d|@", joined):
             continue
@@ -268,6 +304,11 @@ def _broken(text: str, builder: Builder) -> Reading | None:
         builder.add(text[done : gap.start()], done, gap.start())
         done = gap.end()
     return _rest(builder, text, done)
+
+
+_GUESSES: tuple[tuple[str, Callable[[str, Builder], Reading | None]], ...] = (
+    ("words", _spelled), ("spaced", _spaced), ("spaced", _lettered), ("marked", _marked), ("broken", _broken),
+)  # fmt: skip
 
 
 def _decode(

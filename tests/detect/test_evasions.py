@@ -84,3 +84,30 @@ def test_digit_words_that_spell_no_number_are_nothing(scanner: Scanner, language
 def test_html_is_escaped_as_browsers_do(scanner: Scanner) -> None:
     text = html.escape("<b>4478 8783 8483 7260</b>")
     assert [finding.kind for finding in scanner.find_in_text(text).findings] == ["payment_card"]
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("D E eins null zwei neun sieben zwei neun neun sieben fünf zwei acht acht zwei null null eins acht zwei "
+         "sechs, 45 Euro", "iban"),
+        ("paga a E S cinco uno cero siete cinco uno uno seis tres siete dos seis cinco uno seis siete seis uno dos dos "
+         "dos cero a nombre de todos", "iban"),
+        ("(C.F. T S T P R V sette due C quattro otto D sei uno due F)", "it_fiscal_code"),
+        ("o al tre quattro sei cinco cero siete cinco dos nueve uno", "phone"),
+        ("zero six zero un trois zéro un neuf un deux", "phone"),
+        ("NIE Y48.291.75V", "es_nie"),
+        ("CIF B582 9304 4", "es_nif"),
+        ("CURP TSTE 9306 17MJ CMRC 02", "mx_curp"),
+        ("NHS number 768-426-\n8465", "uk_nhs_number"),
+    ],
+    ids=["an amount behind", "a word behind", "a label in front", "a phone", "a French phone", "unevenly dotted",
+         "by its word", "letters first", "broken"],
+)  # fmt: skip
+def test_what_stands_beside_a_hidden_value_hides_it_no_better(scanner: Scanner, text: str, kind: str) -> None:
+    assert [finding.kind for finding in scanner.find_in_text(text).findings] == [kind]
+
+
+@pytest.mark.parametrize("text", ["six two nine", "nine eight seven six five four three two one zero", "un deux trois"])
+def test_who_counts_gives_no_number(scanner: Scanner, text: str) -> None:
+    assert scanner.find_in_text(text).findings == ()

@@ -60,10 +60,29 @@ def test_what_two_tiers_saw_of_one_place_is_one_finding(named: Scanner) -> None:
     )
 
 
-def test_decoded_text_is_not_shown_to_the_tagger(cache_dir: Path) -> None:
+@pytest.mark.parametrize(
+    "text",
+    [
+        "V2FuZGEgS293YWxjenlrIGlzdCBkYQ==",
+        "57616e6461204b6f77616c637a796b20697374206461",
+        "https://crm.intern/search?q=Wanda%20Kowalczyk",
+        "".join(f"\\u{ord(sign):04x}" for sign in "Wanda Kowalczyk"),
+        "".join(f"&#{ord(sign)};" for sign in "Wanda Kowalczyk"),
+        r"{\"note\": \"call back\\nWanda Kowalczyk\"}",
+    ],
+    ids=["base64", "hex", "percent", "escapes", "entities", "line end in JSON"],
+)
+def test_a_name_is_seen_in_what_was_decoded(named: Scanner, text: str) -> None:
+    (finding,) = named.find_in_text(text).findings
+    assert (finding.kind, finding.detector) == ("person", "names")
+
+
+def test_letters_pushed_together_are_not_shown_to_the_tagger(cache_dir: Path) -> None:
     tagger = Listed()
-    Scanner.load(cache_dir=cache_dir, deadline_ms=5000, tagger=tagger).find_in_text("V2FuZGEgS293YWxjenlrIGlzdCBkYQ==")
-    assert tagger.read == ["V2FuZGEgS293YWxjenlrIGlzdCBkYQ=="]
+    Scanner.load(cache_dir=cache_dir, deadline_ms=5000, tagger=tagger).find_in_text(
+        "n. 4 4 7 8 8 7 8 3 8 4 8 3 7 2 6 0"
+    )
+    assert tagger.read == ["n. 4 4 7 8 8 7 8 3 8 4 8 3 7 2 6 0"]
 
 
 def test_a_long_text_is_read_in_pieces_that_cut_no_word() -> None:

@@ -228,6 +228,17 @@ async def test_a_document_that_cannot_be_walked_is_unread() -> None:
     assert not scan.generic
 
 
+async def test_a_document_that_the_positive_test_cannot_read_is_unread() -> None:
+    scan = await Stack(Said()).scan(Unlisted(messages=[{"role": "user", "content": QUESTION}]))
+    assert scan.unreadable == (Unreadable("$", "detector_failed"),)
+    assert not scan.generic
+
+
+class Unlisted(dict[str, Any]):
+    def keys(self) -> Any:
+        raise RuntimeError("text of a request")
+
+
 async def test_closing_closes_every_finder() -> None:
     finders = [Names("a"), Names("b")]
     await Stack(Said(), [Tier(finder) for finder in finders]).aclose()
@@ -248,7 +259,9 @@ async def test_closing_closes_every_finder() -> None:
         pytest.param(
             {"messages": [{"role": "user", "content": "Write to our customer about it."}]}, False, id="a house"
         ),
-        pytest.param({"text": QUESTION}, False, id="no chat"),
+        pytest.param({"text": QUESTION}, True, id="a text by itself"),
+        pytest.param({"text": QUESTION, "prompt": "ours"}, False, id="a text and more"),
+        pytest.param({"prompt": QUESTION}, False, id="no chat"),
     ],
 )
 async def test_the_positive_test_looks_at_a_chat_in_which_nothing_was_found(document: Any, generic: bool) -> None:

@@ -258,7 +258,7 @@ async def test_a_process_that_dies_costs_one_file_and_closing_leaves_none(scanne
     assert why(await attachments.scan(request)) == "detector_failed"
     assert (await attachments.scan(request)).unreadable == ()
     await attachments.aclose()
-    assert children() == others
+    assert children() <= others
 
 
 async def test_no_file_speaks_through_a_repr(tools: Any, scanner: Scanner) -> None:
