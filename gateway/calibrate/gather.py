@@ -51,7 +51,7 @@ async def gather(
                 for _ in range(at_once):
                     tasks.start_soon(asking.work, todo)
     except* GatewayError as errors:
-        raise _first(errors) from None
+        raise first(errors) from None
     return gathered
 
 
@@ -113,7 +113,8 @@ class _Asking:
         return await self.side.ask(probe)
 
 
-def _first(errors: BaseExceptionGroup[GatewayError]) -> GatewayError:
+def first(errors: BaseExceptionGroup[GatewayError]) -> GatewayError:
+    """Of a group of errors, the one to tell."""
     error: BaseException = errors
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]

@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +22,7 @@ from gateway.core.types import BackendSpec, Principal, Zone
 
 if TYPE_CHECKING:
     from gateway.calibrate.probes import Probe
+    from gateway.commands.calibrating import Result
     from gateway.core.ports import LocalBackend
     from gateway.score.calibration import Pins
 
@@ -49,7 +51,7 @@ class Plan:
 def run(args: argparse.Namespace) -> int:
     for threads in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(threads, "1")  # small matrices: several threads only wait for each other
-    plan = _plan(args)
+    plan = plan_of(args)
     _consent(plan, yes=args.yes)
     _set_up(plan.here)
     from gateway.commands.calibrating import calibrate
@@ -59,22 +61,25 @@ def run(args: argparse.Namespace) -> int:
     configure_logging("error", "console")
     screen = Screen(sys.stderr)
     result = anyio.run(calibrate, plan, _local(plan.here), screen.progress)
-    screen.report(f"the answers are kept in {str(plan.journal)!r} (they hold text); records in {str(result.audit)!r}")
-    if args.json:
-        print(json.dumps(result.as_json(), indent=2))
-    else:
-        print("\n".join(result.lines()))
+    return conclude(plan, result, screen.report, as_json=args.json)
+
+
+def conclude(plan: Plan, result: Result, report: Callable[[str], None], *, as_json: bool) -> int:
+    """Say what was found, and write it where it is worth anything. The exit code."""
+    report(f"the answers are kept in {str(plan.journal)!r} (they hold text); records in {str(result.audit)!r}")
+    print(json.dumps(result.as_json(), indent=2) if as_json else "\n".join(result.lines()))
     if result.made.calibration is None:
-        print(f"gateway calibrate: {result.made.why}", file=sys.stderr)
+        report(f"gateway calibrate: {result.made.why}")
         return 1
     from gateway.score.calibration import write
 
     write(result.made.calibration, plan.out)
-    screen.report(f"written to {str(plan.out)!r}; put it in force with `score: {{calibration: {plan.out.name}}}`")
+    report(f"written to {str(plan.out)!r}; put it in force with `score: {{calibration: {plan.out.name}}}`")
     return 0
 
 
-def _plan(args: argparse.Namespace) -> Plan:
+def plan_of(args: argparse.Namespace) -> Plan:
+    """Raises ConfigurationError for whatever cannot be done, before anything is asked."""
     from gateway.calibrate.label import may_label, refusal
     from gateway.calibrate.prior import scorer_digest
     from gateway.wiring.calibration import pins

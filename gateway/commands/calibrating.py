@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from gateway.calibrate.gather import Gathered, gather
-from gateway.calibrate.journal import Journal
+from gateway.calibrate.gather import Gathered, first, gather
+from gateway.calibrate.journal import Answer, Journal
 from gateway.calibrate.label import JUDGING, Judge, Labels, label, mark_of, may_label
 from gateway.calibrate.made import Made, made
 from gateway.calibrate.probes import Probe
@@ -16,6 +16,7 @@ from gateway.calibrate.report import as_json, report
 from gateway.calibrate.sides import Local, Outside, Side, body_of
 from gateway.commands.calibrate import Plan, answers_key, now
 from gateway.commands.line import Open, open_line
+from gateway.core.errors import GatewayError
 from gateway.core.ports import LocalBackend
 from gateway.core.types import Json
 
@@ -38,21 +39,28 @@ class Result:
 
 async def calibrate(plan: Plan, local: LocalBackend, progress: Callable[[str, int, int], None]) -> Result:
     """Raises GatewayError where one of the models cannot be asked; what was answered until then is kept."""
-    settings, folder = plan.here.settings, plan.here.folder
-    with Journal(plan.journal, fresh=plan.fresh) as journal:
-        async with open_line(settings, folder, plan.here.policy, plan.caller, local) as line:
-            key = answers_key(plan.against, line.gateway.policies.current().digest, plan.caller)
-            sides: list[tuple[str, Side, int]] = [
-                ("local", Local(local, _local_key(plan), plan.max_tokens), LOCAL_AT_ONCE),
-                ("remote", Outside(line.to(plan.against.name), key, plan.remote_max_tokens), plan.at_once),
-            ]
-            gathered = await gather(plan.probes, sides, journal, progress)
-            labels = await _labelled(plan, gathered, journal, line)
+    labels, answers, audit = Labels(), dict[str, Answer](), plan.out.parent
+    try:
+        with Journal(plan.journal, fresh=plan.fresh) as journal:
+            async with open_line(plan.here.settings, plan.here.folder, plan.here.policy, plan.caller, local) as line:
+                gathered = await gather(plan.probes, _sides(plan, local, line), journal, progress)
+                labels = await _labelled(plan, gathered, journal, line)
+                answers, audit = gathered.answers["local"], line.audit
+    except* GatewayError as errors:  # what runs beside an open gateway makes a group of every error
+        raise first(errors) from None
     told = made(
-        labels.rows, gathered.answers["local"], plan.here.specs[0], plan.pins,
+        labels.rows, answers, plan.here.specs[0], plan.pins,
         f"{plan.against.name} {plan.against.digest[:16]}", now(),
     )  # fmt: skip
-    return Result(labels, told, line.audit)
+    return Result(labels, told, audit)
+
+
+def _sides(plan: Plan, local: LocalBackend, line: Open) -> list[tuple[str, Side, int]]:
+    key = answers_key(plan.against, line.gateway.policies.current().digest, plan.caller)
+    return [
+        ("local", Local(local, _local_key(plan), plan.max_tokens), LOCAL_AT_ONCE),
+        ("remote", Outside(line.to(plan.against.name), key, plan.remote_max_tokens), plan.at_once),
+    ]
 
 
 def _local_key(plan: Plan) -> str:

@@ -24,16 +24,21 @@ def probe() -> MakeProbe:
     return make
 
 
-@pytest.fixture
-def scripted() -> Iterator[CaptureServer]:
-    """Answers the shipped probes as `bench.scripted_remote` does, and keeps every byte that came."""
+@pytest.fixture(scope="session")
+def scripted_answer() -> Callable[[Recorded], Answer]:
+    """The shipped probes answered as `bench.scripted_remote` does."""
     script = Script(load())
 
     def said(request: Recorded) -> Answer:
-        text = script.answer(request.json["messages"][-1]["content"])
-        body = json.dumps(completion(text)).encode()
+        body = json.dumps(completion(script.answer(request.json["messages"][-1]["content"]))).encode()
         return Answer((body,), headers={"content-type": "application/json"}, framing="length")
 
+    return said
+
+
+@pytest.fixture
+def scripted(scripted_answer: Callable[[Recorded], Answer]) -> Iterator[CaptureServer]:
+    """A remote that keeps every byte that reaches it."""
     with CaptureServer() as server:
-        server.always(said)
+        server.always(scripted_answer)
         yield server
