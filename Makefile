@@ -21,7 +21,7 @@ READY    := $(DONE)/setup
 endif
 
 .DELETE_ON_ERROR:
-.PHONY: help install run test lint types bench bench-engine bench-context bench-detect docs soak lock format clean dev
+.PHONY: help install run test lint types bench bench-engine bench-context bench-detect bench-routing docs soak lock format clean dev
 
 help:  ## list these targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -56,6 +56,9 @@ bench-context: $(READY)  ## measure what a window that slides keeps and loses (A
 
 bench-detect: $(READY)  ## measure the detectors beside Presidio, argus-redact and betterleaks (ARGS="--data DIR --write")
 	$(BIN)/python -m bench.detect $(ARGS)
+
+bench-routing: $(READY)  ## measure the router by RouteLLM's protocol (ARGS="--routellm DIR --data DIR --write")
+	$(BIN)/python -m bench.routing $(ARGS)
 
 docs: dev  ## check the documentation: links, commands, settings, examples
 	$(BIN)/python -m pytest tests/docs $(ARGS)

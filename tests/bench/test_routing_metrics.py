@@ -7,12 +7,14 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from bench.routing_metrics import BINS, Array, Bootstrap, Figures, descending, figures, interval, strong_calls
 
 answers = st.lists(st.tuples(st.booleans(), st.booleans()), min_size=BINS, max_size=80)
+
+few = settings(max_examples=30)
 
 
 def delta(pairs: Sequence[tuple[bool, bool]]) -> Array:
@@ -41,6 +43,7 @@ def theirs(gain: Sequence[float], scores: Sequence[float]) -> float:
     return area / sum(gain)
 
 
+@few
 @given(answers, st.randoms(use_true_random=False))
 def test_the_ten_thresholds_give_what_routellm_computes(pairs: list[tuple[bool, bool]], random: object) -> None:
     gain = delta(pairs)
@@ -49,6 +52,7 @@ def test_the_ten_thresholds_give_what_routellm_computes(pairs: list[tuple[bool, 
     assert ranked(gain, scores).apgr == pytest.approx(theirs(gain.tolist(), scores))
 
 
+@few
 @given(answers, st.integers(0, 9))
 def test_an_order_and_its_reverse_share_the_whole_area(pairs: list[tuple[bool, bool]], seed: int) -> None:
     gain = delta(pairs)
@@ -56,6 +60,7 @@ def test_an_order_and_its_reverse_share_the_whole_area(pairs: list[tuple[bool, b
     assert ranked(gain, scores).exact + ranked(gain, -scores).exact == pytest.approx(1)
 
 
+@few
 @given(answers, st.integers(0, 9))
 def test_no_order_is_worth_more_than_the_oracle_s(pairs: list[tuple[bool, bool]], seed: int) -> None:
     gain = delta(pairs)
@@ -65,6 +70,7 @@ def test_no_order_is_worth_more_than_the_oracle_s(pairs: list[tuple[bool, bool]]
     assert ranked(gain, scores).apgr <= best.apgr + 1e-9
 
 
+@few
 @given(answers, st.lists(st.integers(-20, 20), min_size=80, max_size=80))
 def test_only_the_order_of_the_scores_counts(pairs: list[tuple[bool, bool]], scores: list[int]) -> None:
     gain = delta(pairs)
