@@ -30,8 +30,8 @@ AT_ONCE = 8
 class Counting:
     """What a request needs, with an exact context where it matters. Raises nothing that `needs_of` does not raise."""
 
-    def __init__(self, local: BackendSpec, count: Count | None, *, wait_s: float = WAIT_S) -> None:
-        self._context = local.context
+    def __init__(self, local: BackendSpec | None, count: Count | None, *, wait_s: float = WAIT_S) -> None:
+        self._context = 0 if local is None else local.context
         self._count = count
         self._wait_s = wait_s
         self._under_way = 0

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from gateway.core.types import BackendSpec, Needs, Request, Score
 from gateway.score.ask import Ask, ask_of, last_ask
+from gateway.score.counting import Count, Counting
+from gateway.score.doubt import most_sure
 from gateway.score.features import NAMES, read
 from gateway.score.formula import formula, sureness
 from gateway.score.lexicon import LANGUAGES, digest, lexicon
@@ -21,15 +23,17 @@ class LexicalScorer:
     speak, makes P(local right) nothing and the gain 0.9 or more. Whether such a request may leave is the policy's word.
     """
 
-    def __init__(self, local: BackendSpec | None = None) -> None:
+    def __init__(self, local: BackendSpec | None = None, *, count: Count | None = None) -> None:
+        """`count` is the local engine's own, for prompts near its limit."""
         self._local = local
+        self._counting = Counting(local, count)
         self._name = f"{NAME}:{digest()[:8]}"
         self._lexicon, self._formula = lexicon(), formula()
 
     async def score(self, request: Request) -> Score:
         needs, tokens = Needs(), 0
         try:
-            needs, tokens = needs_of(request.body)
+            needs, tokens = await self._counting.needs(request.body)
             return self._score(last_ask(request.messages), needs, tokens)
         except Exception:  # noqa: BLE001 - a request that cannot be scored stays at home: gain None permits nothing
             return Score(gain=None, needs=needs, tokens=tokens, scorer=self._name)
@@ -51,6 +55,7 @@ class LexicalScorer:
         else:
             gain = self._formula.gain(reading.values)
             sure = sureness(gain, cues=reading.cues, known_language=language is None or language in LANGUAGES)
+            sure = min(sure, most_sure(ask, language))
         return Score(round(gain, 4), round(sure, 3), language, known, needs, tokens, self._name)
 
     def _fits(self, needs: Needs, language: str | None) -> bool:
