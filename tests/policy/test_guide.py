@@ -73,5 +73,10 @@ async def test_an_example_of_the_guide_does_what_it_says(
 
 def test_the_guide_has_examples_with_cases_for_everything_it_promises() -> None:
     sections = {line.split(":")[0] for block, _ in EXAMPLES for line in block.splitlines() if line[:1].isalpha()}
-    assert {"levels", "forbid", "permit", "detect", "allow", "public", "scan_answer"} <= sections
+    assert {"levels", "forbid", "permit", "detect", "allow", "public", "scan_answer", "floor"} <= sections
     assert sum(cases is not None for _, cases in EXAMPLES) >= 7
+
+
+def test_the_guide_explains_every_way_to_say_how_much_goes_out() -> None:
+    blocks = "".join(block for block, cases in EXAMPLES if cases is not None)
+    assert all(f"{word}: " in blocks for word in ("complexity", "remote_share", "quality", "cap", "share", "below"))
