@@ -155,6 +155,8 @@ def _inspect(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 def _score(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = _add(commands, "score", "say how much a remote model would help (gain: 0.5 = no difference)")
     _rows(parser)
+    parser.add_argument("--explain", action="store_true", help="and what made it: each feature, its weight, the family")
+    parser.add_argument("--json", action="store_true", help="JSON also on a terminal")
     _config(parser)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import pty
 import subprocess
@@ -145,6 +146,45 @@ def test_score_writes_the_gain_of_each_row(tmp_path: Path) -> None:
     assert hard["needs"]["tools"] is False
 
 
+def test_score_explains_what_made_it_and_repeats_no_text(tmp_path: Path) -> None:
+    result = call(tmp_path, "score", "--jsonl", "--explain", stdin=lines({"id": 1, "text": HARD}))
+    (told,) = result.rows
+    made = told["explained"]
+    names = [feature["name"] for feature in made["lexical"]["features"]]
+    assert {"prove", "length"} <= set(names)
+    for side in ("local", "remote"):
+        logit = made["lexical"]["intercepts"][side] + sum(each[side] for each in made["lexical"]["features"])
+        assert 1 / (1 + math.exp(-logit)) == pytest.approx(made["lexical"][side], abs=0.001)
+    assert (made["family"], made["easy"], made["ask"]["chars"]) == ("maths", None, len(HARD))
+    assert "irrational" not in result.out
+
+
+def test_score_explains_a_chat_by_its_last_ask(tmp_path: Path) -> None:
+    chat = [
+        {"role": "user", "content": HARD},
+        {"role": "assistant", "content": "…"},
+        {"role": "user", "content": "and in Italian?"},
+    ]
+    (told,) = call(tmp_path, "score", "--explain", "--json", stdin=json.dumps({"messages": chat})).rows
+    assert told["explained"]["ask"]["inherited"] == 1
+    (told,) = call(tmp_path, "score", "--explain", stdin="Hello!").rows
+    assert told["explained"]["easy"] == "greeting"
+
+
+def test_score_is_explained_to_a_person_on_a_terminal(tmp_path: Path) -> None:
+    text = on_a_terminal(tmp_path, HARD, "--explain", command="score")
+    assert "gain 0." in text
+    assert "task maths" in text
+    assert "prove" in text
+    assert "irrational" not in text
+
+
+@pytest.mark.parametrize("text", ["", " ", "😀", "a" * 100_000, "\u202e\u0000", "Ωმა ქართული"])
+def test_whatever_is_scored_can_be_explained(tmp_path: Path, text: str) -> None:
+    (told,) = call(tmp_path, "score", "--jsonl", "--explain", stdin=lines({"id": 1, "text": text})).rows
+    assert told["explained"]["lexical"]["gain"] is not None
+
+
 # ── explain ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -171,10 +211,10 @@ def test_explain_looks_at_the_backends_of_the_configuration(tmp_path: Path) -> N
     assert json.loads(call(tmp_path, "explain", stdin=HARD).out)["zone"] == "local"
 
 
-def on_a_terminal(folder: Path, stdin: str, *arguments: str) -> str:
+def on_a_terminal(folder: Path, stdin: str, *arguments: str, command: str = "explain") -> str:
     here, there = pty.openpty()
-    command = [sys.executable, "-m", "gateway", "explain", *arguments]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=there, cwd=folder) as process:
+    whole = [sys.executable, "-m", "gateway", command, *arguments]
+    with subprocess.Popen(whole, stdin=subprocess.PIPE, stdout=there, cwd=folder) as process:
         os.close(there)
         process.communicate(stdin.encode(), timeout=30)
         text = os.read(here, 100_000).decode()
