@@ -95,7 +95,7 @@ def fit(rows: Sequence[Row], *, tokens: int) -> Fitted:
     target = (there - here + 1) / 2
     known = len(BEFORE)
     groups = _groups(rows)
-    fold = (np.random.default_rng(SEED).permutation(groups.max() + 1) % FOLDS)[groups]
+    fold = _folds(groups)
     rankings = [np.nan_to_num(signs[:, 0], nan=0.5), _held_out(signs[:, :known], target, fold)]
     without = max(rankings, key=lambda ranking: apgr(ranking, here, there))
     drafted = _held_out(signs, target, fold)
@@ -137,6 +137,22 @@ def interval(one: Array, other: Array, here: Array, there: Array, groups: Number
         return (-math.inf, math.inf)
     low, high = np.quantile(told, (0.025, 0.975))
     return float(low), float(high)
+
+
+def held_out(rows: Sequence[Row]) -> Array:
+    """Each row's gain by a head that was trained on other groups: what drafts can be judged by."""
+    import numpy as np
+
+    signs, target = np.array([each.signs for each in rows]), np.array([each.there - each.here + 1 for each in rows]) / 2
+    return _held_out(signs, target, _folds(_groups(rows)))
+
+
+def _folds(groups: Numbers) -> Numbers:
+    import numpy as np
+
+    turns = np.arange(groups.max() + 1) % FOLDS
+    folds: Numbers = np.random.default_rng(SEED).permutation(turns)[groups]
+    return folds
 
 
 def _groups(rows: Sequence[Row]) -> Numbers:
