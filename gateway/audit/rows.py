@@ -43,6 +43,7 @@ def _decided(facts: Facts) -> str:
         return _listed(facts)
     level, zone, backend, rule = (decision.get(key) for key in ("level", "zone", "backend", "rule"))
     told = f"{level} → {zone} ({backend}) by rule {rule}"
+    told += "; on a local draft" if facts.get("drafted") is True else ""
     findings = facts.get("findings")
     kinds = Counter(
         str(finding.get("kind"))

@@ -61,6 +61,7 @@ FOUND = [{"kind": "iban"}, {"kind": "email"}, {"kind": "iban"}]
 SENT = {"backend": "large", "zone": "remote", "host": "api.example", "wire": "openai"}
 TOLD = {
     "a decision": ("decided", {"decision": DECISION}, "restricted → local (small) by rule default"),
+    "a second decision": ("decided", {"decision": DECISION, "drafted": True}, "by rule default; on a local draft"),
     "findings": ("decided", {"decision": DECISION, "findings": FOUND}, "by rule default; found email ×1, iban ×2"),
     "a refusal": ("decided", {"decision": {**DECISION, "refusal": "no_go"}}, "by rule default; refused: no_go"),
     "an attempt": ("attempt", SENT, "released to large (api.example)"),
