@@ -11,6 +11,7 @@ from gateway.cache.seal import Seal
 from gateway.cache.server import RedisServer
 from gateway.core.errors import ConfigurationError
 from gateway.taint.memory import TTL_S, TaintMemory
+from gateway.taint.proof import Proof
 from gateway.taint.shared import SharedStore
 from gateway.taint.store import LocalStore
 
@@ -41,7 +42,14 @@ def open_taints(
             raise ConfigurationError("a taint memory outside this process needs a secret of at least 16 bytes")
         server = RedisServer(url or "", timeout_s, what="taint", setting="taint.url", breaker=breaker, log=log)
         store = SharedStore(
-            server, Seal(b"taint\0" + secret), local, ttl_s=ttl_s, patience_s=timeout_s, clock=clock, log=log
+            server,
+            Seal(b"taint\0" + secret),
+            local,
+            Proof(secret, clock=clock, log=log),
+            ttl_s=ttl_s,
+            patience_s=timeout_s,
+            clock=clock,
+            log=log,
         )
         return TaintMemory(store, secret=secret, ttl_s=ttl_s, clock=clock, log=log)
     raise ConfigurationError("taint.url must begin with memory://, redis://, rediss:// or unix://")

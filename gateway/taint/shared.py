@@ -18,6 +18,7 @@ from gateway.cache.seal import Seal
 from gateway.cache.server import RedisServer
 from gateway.core.types import Json
 from gateway.taint.entry import Entry, Owner
+from gateway.taint.proof import Proof
 from gateway.taint.space import Space
 from gateway.taint.store import Known, LocalStore
 
@@ -44,6 +45,7 @@ class SharedStore:
         server: RedisServer,
         seal: Seal,
         local: LocalStore,
+        proof: Proof,
         *,
         ttl_s: float,
         patience_s: float = 0.05,
@@ -55,6 +57,7 @@ class SharedStore:
         self._server = server
         self._seal = seal
         self._local = local
+        self._proof = proof
         self._ttl_ms = max(1, int(ttl_s * 1000))
         self._patience_s = patience_s
         self._max_entries = max_entries
@@ -67,7 +70,9 @@ class SharedStore:
         self._dropped = 0
 
     async def known(self, owner: Owner) -> Known:
-        whole = await self._read(owner)
+        await self._proof.look(self._server)
+        # What a gateway with another key remembers cannot be read here: it is as if the server were down.
+        whole = await self._read(owner) and not self._proof.differs
         if whole and self._unsent and time.monotonic() >= self._retry_at:
             await self._send()
         return Known(self._local.space(owner), whole)
@@ -81,7 +86,10 @@ class SharedStore:
         await self._send()
 
     async def warm(self, deadline_s: float = 2.0) -> bool:
-        return await self._server.warm(deadline_s)
+        answered = await self._server.warm(deadline_s)
+        if answered:
+            await self._proof.look(self._server)
+        return answered
 
     async def aclose(self) -> None:
         await self._server.aclose()
@@ -92,7 +100,8 @@ class SharedStore:
         return {
             **local,
             "kind": "redis",
-            "state": "down" if self._server.down else "ok",
+            "state": "down" if self._server.down or self._proof.differs else "ok",
+            "key_differs": self._proof.differs,
             "dropped": local["dropped"] + self._dropped,
             "unsent": len(self._unsent),
             "failures": self._server.failures,

@@ -17,6 +17,7 @@ from gateway.cache.breaker import Breaker
 from gateway.core.errors import ConfigurationError
 from gateway.core.types import Scan, Unreadable
 from gateway.taint import TaintMemory, open_taints
+from gateway.taint.proof import NAME
 from tests.support.tainting import (
     ANSWER,
     Clock,
@@ -43,12 +44,18 @@ def everything(server: ValkeyServer) -> bytes:
     """All keys and values, opened up as far as a stranger could."""
     held: list[bytes] = []
     with server.client() as client:
-        for key in client.scan_iter():
+        held += client.zrange(NAME, 0, -1)
+        for key in logs(client):
             assert client.type(key) == b"stream"
             held.append(key)
             for number, fields in client.xrange(key):
                 held += [number, *(part for pair in fields.items() for part in pair)]
     return b"\n".join(held)
+
+
+def logs(client: Any) -> list[bytes]:
+    """The keys of what is remembered: all but the one that says whose keys are alike."""
+    return [key for key in client.scan_iter() if key != NAME.encode()]
 
 
 @contextmanager
@@ -107,10 +114,40 @@ async def test_a_log_too_long_for_one_deadline_is_read_on_with_the_next_request(
     assert reasons == [["taint_unavailable"]] * 3 + [[]] * 2
 
 
-async def test_with_another_secret_nothing_is_shared(server: ValkeyServer, gateway: Make) -> None:
-    here, there = gateway(server.url), gateway(server.url, secret=b"another secret of 32 bytes......")
+async def test_gateways_with_different_keys_say_so_and_do_not_take_silence_for_nothing(
+    server: ValkeyServer, gateway: Make
+) -> None:
+    log = CapturingLogger()
+    here, there = gateway(server.url), gateway(server.url, secret=b"another secret of 32 bytes......", log=log)
+    await here.recall(chat("q"))
+    assert here.status()["state"] == "ok"
     await answer(here, chat("q"))
-    assert await there.recall(chat("q", ANSWER)) == Scan()
+    for _ in range(2):
+        assert await there.recall(chat("q", ANSWER)) == Scan(unreadable=UNAVAILABLE)
+    assert (there.status()["state"], there.status()["key_differs"]) == ("down", True)
+    assert [call.args for call in log.calls] == [("taint_key_differs",)]
+
+
+async def test_a_gateway_that_starts_says_at_once_whether_its_key_is_another(
+    server: ValkeyServer, gateway: Make
+) -> None:
+    same = [gateway(server.url) for _ in range(2)]
+    other = gateway(server.url, secret=b"another secret of 32 bytes......")
+    for taints in (*same, other):
+        assert await taints.warm()
+    assert [taints.status()["state"] for taints in (*same, other)] == ["ok", "ok", "down"]
+
+
+async def test_keys_that_were_changed_everywhere_are_alike_again_after_a_while(
+    server: ValkeyServer, gateway: Make
+) -> None:
+    clock = Clock(time.time())
+    assert await gateway(server.url, secret=b"the key of yesterday, 32 bytes..", clock=clock).warm()
+    clock.now += 601
+    assert await gateway(server.url, clock=clock).warm()
+    late = gateway(server.url, clock=clock)
+    assert await late.warm()
+    assert late.status()["state"] == "ok"
 
 
 async def test_what_comes_back_here_lives_on_there(server: ValkeyServer, gateway: Make) -> None:
@@ -144,9 +181,9 @@ async def test_nothing_readable_lies_in_the_server(server: ValkeyServer, gateway
 async def test_keys_expire_with_what_they_hold(server: ValkeyServer, gateway: Make) -> None:
     await answer(gateway(server.url, ttl_s=0.1), chat("q"))
     with server.client() as client:
-        assert len(list(client.scan_iter())) == 1
+        assert len(logs(client)) == 1
         await anyio.sleep(0.2)
-        assert list(client.scan_iter()) == []
+        assert logs(client) == []
 
 
 async def test_a_log_has_a_bound(server: ValkeyServer, gateway: Make) -> None:
@@ -155,7 +192,7 @@ async def test_a_log_has_a_bound(server: ValkeyServer, gateway: Make) -> None:
     for number in range(400):
         await answer(taints, chat("q", conversation=f"c-{number}"), "short")
     with server.client() as client:
-        (key,) = client.scan_iter()
+        (key,) = logs(client)
         assert client.xlen(key) <= 300
 
 
@@ -164,7 +201,7 @@ async def test_a_value_that_somebody_changed_is_not_believed_and_counted(server:
     here, there = gateway(server.url), gateway(server.url, log=log)
     await answer(here, chat("q"))
     with server.client() as client:
-        (key,) = client.scan_iter()
+        (key,) = logs(client)
         ((number, fields),) = client.xrange(key)
         client.xdel(key, number)
         client.xadd(key, {b"e": fields[b"e"][:-1] + bytes([fields[b"e"][-1] ^ 1])})
@@ -293,7 +330,7 @@ async def test_a_foreign_type_under_the_name_is_a_memory_that_cannot_be_asked(
     here, there = gateway(server.url), gateway(server.url)
     await answer(here, chat("q"))
     with server.client() as client:
-        (key,) = client.scan_iter()
+        (key,) = logs(client)
         client.delete(key)
         client.rpush(key, "x")
     assert (await there.recall(chat("q", ANSWER))).unreadable == UNAVAILABLE
