@@ -16,6 +16,7 @@ from gateway.core.errors import BackendError, BadRequest
 from gateway.core.ports import LocalBackend
 from gateway.core.types import Json, Principal
 from gateway.settings import Settings
+from gateway.settings.scoring import Scoring
 from gateway.settings.sections import Audit, Auth, Cache, Key
 from gateway.wiring import Gateway, open_gateway
 from gateway.wiring.places import audit_places
@@ -100,6 +101,7 @@ def _changed(settings: Settings, folder: Path, policy: Path, key: Key) -> tuple[
         "taint": settings.taint.model_copy(update={"url": None}),
         "audit": Audit(dir=records, keys_dir=keys.resolve(), segment_mb=settings.audit.segment_mb),
         "shadow": type(settings.shadow)(),
+        "score": Scoring(),  # what is in force may be for another model: that is why this one is measured
     }
     return settings.model_copy(update=changed), records
 

@@ -25,6 +25,7 @@ from gateway import misread
 from gateway.core.errors import ConfigurationError
 from gateway.policy import document
 from gateway.settings.drafting import Cascade
+from gateway.settings.scoring import Scoring
 from gateway.settings.sections import Audit, Auth, Backend, Cache, Detect, Local, Log, PolicyFile, Server, Taint
 from gateway.settings.spending import Shadow, TokenPrice
 
@@ -43,6 +44,7 @@ class Settings(BaseSettings):
     audit: Audit = Audit()
     detect: Detect = Detect()
     taint: Taint = Taint()
+    score: Scoring = Scoring()
     cascade: Cascade = Cascade()
     log: Log = Log()
     prices: dict[str, TokenPrice] = {}

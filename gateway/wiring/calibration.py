@@ -1,19 +1,27 @@
-"""What a calibration of this configuration's local model is pinned to, read off its file without loading it."""
+"""The calibration as configured, and what it is pinned to: read off the model's file without loading the model."""
 
 from __future__ import annotations
 
 import hashlib
 from pathlib import Path
 
+from gateway.calibrate.prior import scorer_digest
 from gateway.core.errors import ConfigurationError
 from gateway.engine.files.catalogue import find
 from gateway.engine.files.digest import known_sha256_of
 from gateway.engine.files.gguf import NotGGUF, read_head
 from gateway.engine.files.weights import main_format
-from gateway.score.calibration import Pins
+from gateway.score.calibration import Calibration, Pins, load
 from gateway.settings import Settings
 
 NONE = "none"
+
+
+def build_calibration(settings: Settings, folder: Path) -> Calibration | None:
+    """Raises ConfigurationError for a file that is damaged or made for something else."""
+    if settings.score.calibration is None:
+        return None
+    return load(folder / settings.score.calibration.expanduser(), pins(settings, folder, scorer_digest()))
 
 
 def pins(settings: Settings, folder: Path, scorer: str) -> Pins:

@@ -28,6 +28,8 @@ from gateway.telemetry import TelemetryObserver
 from gateway.traffic import RollingTraffic
 from gateway.transform import Guard
 from gateway.wiring.backends import Remotes, build_remotes
+from gateway.wiring.calibration import build_calibration
+from gateway.wiring.cascade import build_cascade
 from gateway.wiring.detection import build_detector, build_stack
 from gateway.wiring.edge import build_app
 from gateway.wiring.local import build_local, local_spec
@@ -89,7 +91,8 @@ async def open_gateway(
         )
         stack.push_async_callback(taints.aclose)
         metrics = build_metrics(specs, policies.current(), found.kinds, audit, taints, local)
-        traffic = RollingTraffic()
+        calibration = build_calibration(settings, folder)
+        traffic = RollingTraffic(calibration.quantiles if calibration else None)
         watch_shares(metrics, settings, traffic.shares)
         warming = Warming(remotes.litellm, log)
         parts = Parts(
@@ -109,6 +112,7 @@ async def open_gateway(
             taints=taints,
             guard=Guard(detector),
             traffic=traffic,
+            cascade=build_cascade(settings, calibration),
             prices=build_prices(settings),
         )
         backends = [*remotes.backends.values()]

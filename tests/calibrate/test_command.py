@@ -27,6 +27,9 @@ from gateway.commands.calibrating import calibrate
 from gateway.core.errors import ConfigurationError, GatewayError
 from gateway.core.types import Chunk, Decision, Pieces, Request, Usage, Zone
 from gateway.score.calibration import load as load_calibration
+from gateway.score.calibration import write
+from gateway.settings import load_settings
+from gateway.wiring import open_gateway
 from gateway.wiring.local import build_local
 from tests.support.capture import Answer, CaptureServer, Recorded, completion
 from tests.support.command import Result, call, run
@@ -285,3 +288,26 @@ def test_the_real_model_is_asked_and_how_sure_it_was_is_kept(tmp_path: Path, scr
     begun = [line["begun"] for line in lines if line["side"].startswith("local")]
     assert len(begun) == 12
     assert all(len(each["figures"]) <= 6 for each in begun)
+
+
+def test_a_gateway_with_another_models_calibration_does_not_start_and_says_both(
+    tmp_path: Path, scripted: CaptureServer
+) -> None:
+    configure(tmp_path, scripted)
+    plan = plan_for(tmp_path, "--count", "120")
+    result = anyio.run(calibrate, plan, Able(), lambda *_: None)
+    assert result.made.calibration is not None
+    other = replace(result.made.calibration, pins=replace(plan.pins, model="a" * 64))
+    write(other, tmp_path / "calibration.json")
+    with (tmp_path / "gateway.yaml").open("a", encoding="utf-8") as file:
+        file.write("score: {calibration: calibration.json}\n")
+
+    async def opened() -> None:
+        settings, folder = load_settings(tmp_path / "gateway.yaml")
+        async with open_gateway(settings, folder):
+            raise AssertionError("it started")
+
+    with pytest.raises(ConfigurationError, match=f"its model is '{'a' * 64}', and here it is 'canned'"):
+        anyio.run(opened)
+    again = plan_for(tmp_path, "--count", "120")  # to calibrate is the way out, so it must not be in its own way
+    assert anyio.run(calibrate, again, Able(), lambda *_: None).made.calibration is not None
