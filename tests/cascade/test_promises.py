@@ -44,13 +44,17 @@ PERMITS = st.lists(
     st.fixed_dictionaries({
         "zone": st.sampled_from(["private", "remote"]),
         "when": st.fixed_dictionaries(
-            {"sensitivity": st.sampled_from(LEVELS).map(lambda level: {"at_most": level})},
+            {
+                "sensitivity": st.sampled_from(LEVELS).map(lambda level: {"at_most": level}),
+                # Mostly a border that a draft can cross: where the score decides nothing there is none.
+                "complexity": st.sampled_from([*NUMBERS[1:], 0.5, 0.55, 0.6]).map(lambda least: {"at_least": least}),
+            },
             optional={
-                "complexity": st.sampled_from(NUMBERS).map(lambda least: {"at_least": least}),
                 "categories": st.sampled_from(sorted(KINDS.values())).map(lambda word: {"none_of": [word]}),
             },
         ),
     }),
+    min_size=1,
     max_size=3,
 )  # fmt: skip
 FORBIDS = st.lists(
@@ -67,7 +71,14 @@ FINDINGS = st.lists(st.sampled_from(sorted(KINDS)), max_size=4).map(
         for at, kind in enumerate(kinds)
     )
 )
-FLOORS = ["refuse", "notice", {"below": 0.6, "then": "private"}, {"below": 0.6, "then": "queue", "wait_s": 1}]
+FLOORS = [
+    "refuse",
+    "notice",
+    "notice",
+    "notice",
+    {"below": 0.6, "then": "private"},
+    {"below": 0.6, "then": "queue", "wait_s": 1},
+]
 GAINS = st.sampled_from(NUMBERS)
 LANGUAGE = st.sampled_from(["en", "it", None])
 

@@ -10,7 +10,8 @@ from typing import Any
 import anyio
 import pytest
 
-from gateway.core.types import Decision, Request, Score, Standing, Zone
+from gateway.core.ports import Answer
+from gateway.core.types import Assessment, Decision, Pieces, Request, Scan, Score, Standing, Zone
 from gateway.policy.load import load_policy
 from gateway.policy.replay import replay
 from gateway.transform import Guard, Pseudonymise
@@ -343,6 +344,15 @@ async def test_a_draft_that_stays_is_read_by_the_answers_guard_and_judged_withou
     assert cascade.shown == [(f"{IBAN}, I think.", 2, True)]
 
 
+@pytest.mark.parametrize(("verdict", "remembered"), [(0.2, SAID), (0.9, "Hello.")])
+async def test_only_what_the_client_gets_is_remembered_of_a_drafted_request(
+    drafting: Drafting, verdict: float, remembered: str
+) -> None:
+    line = drafting(Judging(verdict), more={"taints": (memory := _Remembering())})
+    await line.ask(asking())
+    assert memory.kept == remembered
+
+
 async def test_a_draft_with_another_adapter_than_the_second_decision_names_is_begun_anew(drafting: Drafting) -> None:
     policy = POLICY + "adapters:\n  - {name: l, adapter: legal, when: {complexity: {at_least: 0.5}}, always: true}\n"
     local = ScriptedLocal(SURE)
@@ -378,6 +388,25 @@ class _Ranked:
 
     def went(self, request: Request, assessment: object, zone: Zone) -> None:
         """Nothing is remembered."""
+
+
+class _Remembering:
+    """Both `Taints` and the `Answer` that is watched."""
+
+    def __init__(self) -> None:
+        self.kept = self._noted = ""
+
+    async def recall(self, request: Request) -> Scan:
+        return Scan()
+
+    def watch(self, request: Request, assessment: Assessment, decision: Decision) -> Answer:
+        return self
+
+    def note(self, pieces: Pieces) -> None:
+        self._noted += text_of(pieces)
+
+    async def keep(self) -> None:
+        self.kept = self._noted
 
 
 class _Needing:
