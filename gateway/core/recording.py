@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 from gateway.core import evidence
-from gateway.core.costing import priced
+from gateway.core.costing import reckon
 from gateway.core.errors import AuditUnavailable
 from gateway.core.parts import Asked, Parts
 from gateway.core.records import Receipt
@@ -62,7 +62,8 @@ class Recording:
     async def ended(self, request: Request, trace: Trace) -> None:
         """Its outcome, also for the observer. It stands whether or not it can be written down."""
         spec = self._spec_of(trace.way.backend) if trace.way else None
-        outcome = priced(trace.finish(), trace, spec, self._parts.prices)
+        reckon(trace, spec, self._parts.prices)
+        outcome = trace.finish()
         # The answer is out and its decision was recorded; the sink's own status tells the operator when it failed.
         with suppress(AuditUnavailable):
             await self._parts.audit.write(evidence.ended(request, outcome), durable=False)

@@ -47,6 +47,8 @@ class Trace:
     draft: str = ""
     """`given` or `left`; see `Outcome`."""
     complete: bool = False
+    cost_usd: float | None = None
+    all_remote_usd: float | None = None
     detect_ms: float = 0.0
     score_ms: float = 0.0
     decide_ms: float = 0.0
@@ -115,6 +117,8 @@ class Trace:
             draft_tokens=self.draft_tokens,
             draft_ms=self.draft_ms,
             draft=self.draft,
+            cost_usd=self.cost_usd,
+            all_remote_usd=self.all_remote_usd,
             detect_ms=self.detect_ms,
             score_ms=self.score_ms,
             decide_ms=self.decide_ms,

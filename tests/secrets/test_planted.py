@@ -163,8 +163,11 @@ def ask_everything(ask: Asker, outside: CaptureServer) -> None:
             )
             ask.chat({**body, "stream": streamed})
             outside.clear()
+        routed = ask("POST", "/v1/route", json={"model": "auto", **body})
+        ask.told.append(routed.content)  # it answers nothing, so even where it succeeds it may repeat nothing
     for raw in broken_bodies().values():
         ask.chat(raw)
+        ask("POST", "/v1/route", content=raw)
     for answer in upstream_answers():
         outside.answer(answer)
         told = planted(f"prompt for {answer.status} {answer.pieces[:1]!r}")
@@ -209,6 +212,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> Found:
             for path in ("/metrics", "/readyz", "/v1/models", "/openapi.json"):
                 found.sinks[path] = ask("GET", path, keep=False).content
             found.sinks["Valkey"] = server.everything()
+            found.sinks["/v1/route"] = b"\n".join(ask.told)
             gateway.stop()
         found.sinks["Valkey's log"] = (server.folder / "valkey.log").read_bytes()
     for file in folder.rglob("*"):
@@ -256,6 +260,7 @@ def test_the_search_finds_what_is_there_in_every_disguise() -> None:
 
 def test_every_sink_was_written(found: Found) -> None:
     names = set(found.sinks)
+    assert found.sinks["/v1/route"].count(b'"kinds"') > 8
     assert {"stderr.log", "/metrics", "Valkey", "var/audit/head", "var/audit/public.pem"} <= names
     assert any(re.fullmatch(r"var/audit/.*\.jsonl", name) for name in names)
     assert any(name.startswith("var/audit/policies/") for name in names)

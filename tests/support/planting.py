@@ -60,6 +60,8 @@ class Asker:
         self._key = key
         self._number = 0
         self.statuses: list[int] = []
+        self.told: list[bytes] = []
+        """What was kept on purpose, though it is a success."""
 
     def __call__(self, method: str, path: str, *, keep: bool = True, **options: Any) -> httpx.Response:
         self._number += 1
