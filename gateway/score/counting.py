@@ -45,7 +45,10 @@ class Counting:
         if needs.image or needs.audio or needs.file or self._under_way >= AT_ONCE:
             return needs, tokens  # it cannot be served here anyway, or too many ask at once
         exact = await self._counted(self._count, body)
-        return (needs, tokens) if exact is None else (replace(needs, context=needs.context - tokens + exact), exact)
+        if exact is None:
+            return needs, tokens
+        # The engine needs one token to answer with, also where the client sets no limit.
+        return replace(needs, context=exact + max(1, needs.context - tokens)), exact
 
     async def _counted(self, count: Count, body: Mapping[str, Any]) -> int | None:
         self._under_way += 1

@@ -10,10 +10,10 @@ from gateway.score.features import NAMES, read
 from gateway.score.formula import formula, sureness
 from gateway.score.lexicon import LANGUAGES, digest, lexicon
 from gateway.score.needs import needs_of
+from gateway.score.serves import SPOKEN as SPOKEN
+from gateway.score.serves import serves
 
 NAME = "lexical-1"
-SPOKEN = 0.5
-"""Confidence in a language from which a local model that does not speak it is taken to fail."""
 
 
 class LexicalScorer:
@@ -47,7 +47,7 @@ class LexicalScorer:
     def _score(self, ask: Ask, needs: Needs, tokens: int) -> Score:
         reading = read(ask, self._lexicon)
         language, known = reading.language, reading.language_confidence
-        local_fit = self._fits(needs, language if known >= SPOKEN else None)
+        local_fit = self._local is None or serves(self._local, needs, language, known, ask)
         if not local_fit:
             gain, sure = self._formula.gain(reading.values, local_fit=False), 0.95
         elif not ask.prose and not ask.code_chars:
@@ -57,9 +57,6 @@ class LexicalScorer:
             sure = sureness(gain, cues=reading.cues, known_language=language is None or language in LANGUAGES)
             sure = min(sure, most_sure(ask, language))
         return Score(round(gain, 4), round(sure, 3), language, known, needs, tokens, self._name)
-
-    def _fits(self, needs: Needs, language: str | None) -> bool:
-        return self._local is None or (self._local.can(needs) is None and self._local.speaks(language))
 
 
 def score_text(text: str, local: BackendSpec | None = None) -> Score:
