@@ -35,6 +35,7 @@ def route(
         "adapter": decision.adapter,
         "notice": decision.notice,
         "refusal": None if decision.refusal is None else {"code": decision.refusal, "detail": decision.refusal_detail},
+        "wait_s": decision.wait_s,
         "reasons": list(decision.reasons),
         "kinds": dict(sorted(Counter(finding.kind for finding in assessment.findings).items())),
         "unreadable": dict(sorted(Counter(part.reason for part in assessment.unreadable).items())),
