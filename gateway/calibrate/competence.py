@@ -12,11 +12,11 @@ STRENGTH = 4.0
 _Z = 1.959964
 
 
-def competence(answers: Iterable[tuple[str, str, bool]]) -> dict[str, dict[str, Cell]]:
-    """family → language → Cell, from (family, language, right) of each probe."""
-    counted: dict[tuple[str, str], tuple[int, int]] = {}
+def competence(answers: Iterable[tuple[str, str, float]]) -> dict[str, dict[str, Cell]]:
+    """family → language → Cell, from (family, language, how right: 0 … 1) of each answer."""
+    counted: dict[tuple[str, str], tuple[float, int]] = {}
     for family, language, right in answers:
-        good, of = counted.get((family, language), (0, 0))
+        good, of = counted.get((family, language), (0.0, 0))
         counted[family, language] = (good + right, of + 1)
     expected = _expected(counted)
     told: dict[str, dict[str, Cell]] = {}
@@ -27,7 +27,7 @@ def competence(answers: Iterable[tuple[str, str, bool]]) -> dict[str, dict[str, 
     return told
 
 
-def wilson(good: int, of: int) -> tuple[float, float]:
+def wilson(good: float, of: int) -> tuple[float, float]:
     """95 % interval of a share; everything is possible where nothing was asked."""
     if not of:
         return 0.0, 1.0
@@ -37,7 +37,7 @@ def wilson(good: int, of: int) -> tuple[float, float]:
     return max(0.0, (middle - reach) / (1 + square / of)), min(1.0, (middle + reach) / (1 + square / of))
 
 
-def _expected(counted: Mapping[tuple[str, str], tuple[int, int]]) -> dict[tuple[str, str], float]:
+def _expected(counted: Mapping[tuple[str, str], tuple[float, int]]) -> dict[tuple[str, str], float]:
     """What the family's share and the language's share suggest, as odds: good at maths and bad in German multiply."""
     whole = _share(counted.values(), 0.5)
     families = {family: _share((pair for (of, _), pair in counted.items() if of == family), whole)
@@ -50,9 +50,9 @@ def _expected(counted: Mapping[tuple[str, str], tuple[int, int]]) -> dict[tuple[
     return chances
 
 
-def _share(pairs: Iterable[tuple[int, int]], usual: float) -> float:
+def _share(pairs: Iterable[tuple[float, int]], usual: float) -> float:
     """Drawn towards the usual by one answer, so that nothing is certain."""
-    good, of = 0, 0
+    good, of = 0.0, 0
     for right, asked in pairs:
         good, of = good + right, of + asked
     return (good + usual) / (of + 1)

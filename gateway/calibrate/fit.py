@@ -53,10 +53,14 @@ class Fit:
     """Of rows that the fit had not seen."""
     prior: float
     """APGR of the scorer as it is."""
+    best: float
+    """APGR of who knew all answers beforehand: no ranking reaches more on these rows."""
     gains: Array
     """Of each row, as the whole fit gives it."""
     unseen: Array
     """Two columns: each row's chances by a fit that had not seen it."""
+    missed: tuple[float, float]
+    """Mean squared error of P(local right): of the scorer as it is, and of fits that had not seen the row."""
 
 
 def fit(rows: Rows, *, seed: int = 0) -> Fit:
@@ -75,8 +79,10 @@ def fit(rows: Rows, *, seed: int = 0) -> Fit:
         strength=whole.strength,
         apgr=interval(_gain(unseen), local, remote, rows.items, seed=seed),
         prior=apgr(_gain(rows.prior), local, remote),
+        best=apgr(remote - local, local, remote),
         gains=_gain(whole.chances(rows)),
         unseen=unseen,
+        missed=(_missed(rows.prior[:, 0], local), _missed(unseen[:, 0], local)),
     )
 
 
@@ -160,3 +166,7 @@ def _ridges(rows: Rows) -> list[_Ridge]:
 
 def _gain(chances: Array) -> Array:
     return np.asarray((chances[:, 1] - chances[:, 0] + 1) / 2)
+
+
+def _missed(said: Array, right: Array) -> float:
+    return float(np.mean((said - right) ** 2))

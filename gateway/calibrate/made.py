@@ -45,9 +45,14 @@ def made(
     against: str,
     made_at: str,
     *,
+    shadowed: Sequence[tuple[str, str, float]] = (),
     seed: int = 0,
 ) -> Made:
-    """Three reasons for none: too few labels, a remote model that is not better, a ranking no better than chance."""
+    """Three reasons for none: too few labels, a remote model that is not better, a ranking no better than chance.
+
+    `shadowed` are (family, language, agreement) of the operator's own requests that both models answered: they say what
+    the local model can do there, and nothing of the remote one.
+    """
     shares = (_share([row.local for row in labelled]), _share([row.remote for row in labelled]))
     if len(labelled) < LEAST:
         return Made(None, f"{len(labelled)} probes have labels; a calibration takes at least {LEAST}", shares=shares)
@@ -64,7 +69,7 @@ def made(
         made_at=made_at,
         local=fitted.local,
         remote=fitted.remote,
-        competence=competence((row.probe.family, row.probe.lang, row.local) for row in labelled),
+        competence=competence([*((row.probe.family, row.probe.lang, row.local) for row in labelled), *shadowed]),
         quantiles=quantiles([row.probe.family for row in labelled], fitted.gains.tolist()),
         figures=Figures(
             probes=len(labelled),

@@ -20,11 +20,13 @@ _WHY = {
 }
 
 
-def report(rows: Sequence[Labelled], left_out: Counter[str], made: Made) -> Iterator[str]:
+def report(rows: Sequence[Labelled], left_out: Counter[str], made: Made, *, shadowed: int = 0) -> Iterator[str]:
     by = Counter(row.by for row in rows)
     yield f"{len(rows)} probes have labels ({', '.join(f'{count} by {how}' for how, count in by.items()) or 'none'})"
     for reason, count in left_out.most_common():
         yield f"  {count} left out: {_WHY.get(reason, reason)}"
+    if shadowed:
+        yield f"  {shadowed} of your own requests that were asked twice count for what the local model can do"
     if not rows:
         return
     yield f"right: local {made.shares[0]:.1%}, remote {made.shares[1]:.1%}"
@@ -32,8 +34,10 @@ def report(rows: Sequence[Labelled], left_out: Counter[str], made: Made) -> Iter
         apgr = made.fit.apgr
         yield (
             f"APGR {apgr.value:.3f} (95 % interval {apgr.low:.3f} … {apgr.high:.3f}; 0.5 = chance), on probes that the "
-            f"fit had not seen; as shipped {made.fit.prior:.3f}"
+            f"fit had not seen; as shipped {made.fit.prior:.3f}, at best {made.fit.best:.3f}"
         )
+        shipped, now = made.fit.missed
+        yield f"mean squared error of the local chance: {now:.3f}, as shipped {shipped:.3f}"
     if made.cascade is not None:
         yield f"cascade: {made.cascade.why}"
     yield ""
@@ -60,6 +64,8 @@ def as_json(rows: Sequence[Labelled], left_out: Counter[str], made: Made) -> dic
         "right": {"local": round(made.shares[0], 4), "remote": round(made.shares[1], 4)},
         "apgr": fit and [round(each, 4) for each in (fit.apgr.value, fit.apgr.low, fit.apgr.high)],
         "prior_apgr": fit and round(fit.prior, 4),
+        "best_apgr": fit and round(fit.best, 4),
+        "local_error": fit and {"shipped": round(fit.missed[0], 4), "fitted": round(fit.missed[1], 4)},
         "cascade": made.cascade and made.cascade.why,
         "competence": {family: {each: list(cell) for each, cell in row.items()} for family, row in cells.items()},
     }

@@ -19,6 +19,8 @@ from gateway.commands.line import Open, open_line
 from gateway.core.errors import GatewayError
 from gateway.core.ports import LocalBackend
 from gateway.core.types import Json
+from gateway.shadow.ledger import read
+from gateway.wiring.shadow import shadow_place
 
 LOCAL_AT_ONCE = 2
 MARK_TOKENS = 16
@@ -29,9 +31,10 @@ class Result:
     labels: Labels
     made: Made
     audit: Path
+    shadowed: int = 0
 
     def lines(self) -> Iterator[str]:
-        return report(self.labels.rows, self.labels.left_out, self.made)
+        return report(self.labels.rows, self.labels.left_out, self.made, shadowed=self.shadowed)
 
     def as_json(self) -> dict[str, Json]:
         return as_json(self.labels.rows, self.labels.left_out, self.made)
@@ -48,11 +51,24 @@ async def calibrate(plan: Plan, local: LocalBackend, progress: Callable[[str, in
                 answers, audit = gathered.answers["local"], line.audit
     except* GatewayError as errors:  # what runs beside an open gateway makes a group of every error
         raise first(errors) from None
+    shadowed = _shadowed(plan, local)
     told = made(
         labels.rows, answers, plan.here.specs[0], plan.pins,
-        f"{plan.against.name} {plan.against.digest[:16]}", now(),
+        f"{plan.against.name} {plan.against.digest[:16]}", now(), shadowed=shadowed,
     )  # fmt: skip
-    return Result(labels, told, audit)
+    return Result(labels, told, audit, len(shadowed))
+
+
+def _shadowed(plan: Plan, local: LocalBackend) -> list[tuple[str, str, float]]:
+    """How far these two models agreed on the operator's own requests. That too makes labels of what the remote said."""
+    if not may_label(plan.against):
+        return []
+    return [
+        (row.family, row.language, min(1.0, max(0.0, row.agreement)))
+        for row in read(shadow_place(plan.here.settings, plan.here.folder))
+        if row.local_digest == local.spec.digest and row.backend_digest == plan.against.digest
+        if row.language is not None and row.agreement is not None
+    ]
 
 
 def _sides(plan: Plan, local: LocalBackend, line: Open) -> list[tuple[str, Side, int]]:

@@ -29,6 +29,7 @@ from gateway.core.types import Chunk, Decision, Pieces, Request, Usage, Zone
 from gateway.score.calibration import load as load_calibration
 from gateway.score.calibration import write
 from gateway.settings import load_settings
+from gateway.shadow.ledger import Ledger, Row
 from gateway.wiring import open_gateway
 from gateway.wiring.local import build_local
 from tests.support.capture import Answer, CaptureServer, Recorded, completion
@@ -311,3 +312,20 @@ def test_a_gateway_with_another_models_calibration_does_not_start_and_says_both(
         anyio.run(opened)
     again = plan_for(tmp_path, "--count", "120")  # to calibrate is the way out, so it must not be in its own way
     assert anyio.run(calibrate, again, Able(), lambda *_: None).made.calibration is not None
+
+
+@pytest.mark.parametrize(("terms", "counted"), [("allowed", 2), ("", 0)])
+def test_what_shadows_measured_counts_where_the_terms_allow_it(
+    tmp_path: Path, scripted: CaptureServer, terms: str, counted: int
+) -> None:
+    configure(tmp_path, scripted, training=terms)
+    write_probes(
+        tmp_path, {"id": "a", "prompt": "What is the capital of France?", "check": "one_of", "gold": ["Paris"]}
+    )
+    plan = plan_for(tmp_path, "--probes", "own.jsonl")
+    local = CannedLocal(plan.here.specs[0])
+    row = Row(0.0, "maths", "it", "m", local.spec.digest, "large", plan.against.digest, 0.5, 0.8, 0.0)
+    ledger = Ledger(tmp_path / "var" / "shadow.jsonl")
+    for each in (row, row, replace(row, local_digest="other"), replace(row, agreement=None)):
+        ledger.add(each)
+    assert anyio.run(calibrate, plan, local, lambda *_: None).shadowed == counted
