@@ -21,7 +21,6 @@ from gateway.core.parts import Parts
 from gateway.core.ports import LocalBackend
 from gateway.core.types import BackendSpec, Decision, Request
 from gateway.policy.source import FilePolicySource
-from gateway.score.scorer import LexicalScorer
 from gateway.settings import Settings
 from gateway.taint import open_taints
 from gateway.telemetry import TelemetryObserver
@@ -38,6 +37,7 @@ from gateway.wiring.places import Places, places, secret, shipped_policies
 from gateway.wiring.policies import PolicyChanges, keep_policy, vocabulary, warn
 from gateway.wiring.readiness import build_health
 from gateway.wiring.records import facts, started, stopped
+from gateway.wiring.scoring import build_scoring
 from gateway.wiring.shadow import build_shadow
 from gateway.wiring.shares import watch_shares
 from gateway.wiring.spending import build_prices
@@ -94,10 +94,11 @@ async def open_gateway(
         calibration = build_calibration(settings, folder)
         traffic = RollingTraffic(calibration.quantiles if calibration else None)
         watch_shares(metrics, settings, traffic.shares)
+        scorer, staying = build_scoring(specs[0], local, traffic)
         warming = Warming(remotes.litellm, log)
         parts = Parts(
             detector=detector,
-            scorer=LexicalScorer(specs[0]),
+            scorer=scorer,
             policies=policies,
             local=local,
             remotes=remotes.backends,
@@ -111,7 +112,7 @@ async def open_gateway(
             transforms=build_transforms(detector, local, secret(where.keys / "placeholders.key")),
             taints=taints,
             guard=Guard(detector),
-            traffic=traffic,
+            traffic=staying,
             cascade=build_cascade(settings, calibration),
             prices=build_prices(settings),
         )
