@@ -84,6 +84,9 @@ def plan_of(args: argparse.Namespace) -> Plan:
     from gateway.calibrate.prior import scorer_digest
     from gateway.wiring.calibration import pins
 
+    for name in ("count", "max_tokens", "remote_max_tokens", "at_once"):
+        if getattr(args, name) < 1:
+            raise ConfigurationError(f"--{name.replace('_', '-')} is {getattr(args, name)}; it must be at least 1")
     here = situation(args)
     against = _against(args.against, here)
     judge = None if args.judge is None else _named("--judge", args.judge, here)

@@ -87,6 +87,7 @@ NO_GOLD = {"id": "a", "prompt": "Which colour is the sky?"}
         pytest.param(["--probes", "own.jsonl", "--yes"], "states no `training`", id="labels without terms"),
         pytest.param(["--probes", "none.jsonl"], "none.jsonl", id="no such file"),
         pytest.param(["--from-audit"], "holds no request with a task family", id="an empty audit log"),
+        pytest.param(["--at-once", "0"], "--at-once is 0", id="nobody asks"),
         pytest.param(["--count", "20"], "say --yes to go on", id="nobody to ask"),
     ],
 )
