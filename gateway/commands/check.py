@@ -45,7 +45,8 @@ async def _check(args: argparse.Namespace, here: Situation, file: Path, specs: S
     from gateway.wiring.policies import vocabulary
 
     async with detecting(here, load_policy(file, specs)) as detector:
-        words = vocabulary(detector)
+        # Without a configuration nobody knows what the policy is for.
+        words = vocabulary(detector, here.settings.score.calibration is not None if args.config else None)
         if here.settings.detect.judge is not None:  # it is not started here, and what it says is known all the same
             words = replace(words, kinds=words.kinds | {KIND})
         report = check_policy(file, specs, words)

@@ -1,9 +1,12 @@
-"""Words of a policy that no detector ever says: rules that wait in vain look like protection and are none."""
+"""What of a policy waits in vain: for words that no detector says, for measurements that nobody made.
+
+Such rules look like protection and are none.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 
 from gateway.core.types import CATEGORIES
@@ -18,6 +21,8 @@ class Vocabulary:
     categories: frozenset[str] = frozenset()
     contexts: frozenset[str] = frozenset()
     """The names that `near` may ask for."""
+    calibrated: bool | None = None
+    """Whether it was measured how well the local model answers; None = not known here."""
 
 
 ANY = Vocabulary()
@@ -54,17 +59,30 @@ def doubts(file: schema.PolicyFile, vocabulary: Vocabulary) -> Doubts:
                 (never if use.protects else warnings).append(f"{use.where}: {why}")
         if (waits := _waiting(use, vocabulary)) is not None:
             warnings.append(f"{use.where}: {waits}")
+    if vocabulary.calibrated is False:
+        warnings.extend(_unmeasured(file))
     return Doubts((*never, *_contexts(file, vocabulary)), tuple(warnings))
+
+
+def _unmeasured(file: schema.PolicyFile) -> Iterator[str]:
+    """What stands on measurements that nobody has made."""
+    way_out = "run `gateway calibrate`, and name its file in score.calibration"
+    if isinstance(file.floor, schema.Floor) and file.floor.below is not None:
+        yield f"floor.below: nobody measured how well the local model answers, so nothing lies below it; {way_out}"
+    for permit in file.permit:
+        if permit.when.target is not None and permit.when.target.quality is not None:
+            where = f"permit {permit.name!r}, when.target"
+            yield f"{where}: quality is reckoned from scores that nobody measured against the local model; {way_out}"
 
 
 def _with_own(file: schema.PolicyFile, vocabulary: Vocabulary) -> Vocabulary:
     """The file's own kinds are found too. What is empty stays empty: no word is doubted for it."""
-    return Vocabulary(
+    return replace(
+        vocabulary,
         kinds=vocabulary.kinds | frozenset(file.detect) if vocabulary.kinds else frozenset(),
         categories=vocabulary.categories | {rule.category for rule in file.detect.values()}
         if vocabulary.categories
         else frozenset(),
-        contexts=vocabulary.contexts,
     )
 
 

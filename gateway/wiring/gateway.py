@@ -75,7 +75,8 @@ async def open_gateway(
         local = local or build_local(settings, folder, log)
         specs = [local_spec(local), *(backend.spec for backend in remotes.backends.values())]
         found = build_stack(settings, folder, where.packs, local, stack)
-        policies = FilePolicySource(where.policy, specs, vocabulary(found))
+        calibrated = settings.score.calibration is not None
+        policies = FilePolicySource(where.policy, specs, vocabulary(found, calibrated))
         detector = build_detector(found, lambda: policies.current().own, stack)
         audit = JsonlAudit.open(where.audit, where.keys, segment_mb=settings.audit.segment_mb)
         stack.push_async_callback(audit.aclose)

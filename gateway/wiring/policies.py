@@ -24,10 +24,13 @@ from gateway.telemetry import Metrics
 from gateway.wiring.measures import own_kinds, rules
 
 
-def vocabulary(detector: Worded) -> Vocabulary:
+def vocabulary(detector: Worded, calibrated: bool | None = None) -> Vocabulary:
     """Every word that the detectors can say, and what is said where an answer comes back."""
     return Vocabulary(
-        kinds=detector.kinds.union(DERIVED.values()), categories=detector.categories, contexts=detector.contexts
+        kinds=detector.kinds.union(DERIVED.values()),
+        categories=detector.categories,
+        contexts=detector.contexts,
+        calibrated=calibrated,
     )
 
 

@@ -144,6 +144,26 @@ def test_words_that_the_detectors_say_are_not_doubted(tmp_path: Path) -> None:
     assert check(tmp_path, text, WORDS) == Report()
 
 
+UNMEASURED = {
+    "a floor": ("floor: {below: 0.6, then: refuse}", "floor.below: nobody measured"),
+    "a quality": (OUT % (", target: {quality: 0.95}", ""), "permit 'out', when.target: quality is reckoned"),
+}
+
+
+@pytest.mark.parametrize(("text", "told"), UNMEASURED.values(), ids=UNMEASURED.keys())
+def test_what_stands_on_measurements_that_nobody_made_is_a_warning(text: str, told: str, tmp_path: Path) -> None:
+    report = check(tmp_path, text, Vocabulary(calibrated=False))
+    assert report.ok
+    assert len(report.warnings) == 1
+    assert told in report.warnings[0]
+    assert check(tmp_path, text, Vocabulary(calibrated=True)) == check(tmp_path, text) == Report()
+
+
+@pytest.mark.parametrize("text", ["floor: {then: notice}", OUT % (", target: {remote_share: 0.3}", "")])
+def test_what_needs_no_measurement_is_not_doubted_without_one(text: str, tmp_path: Path) -> None:
+    assert check(tmp_path, text, Vocabulary(calibrated=False)) == Report()
+
+
 def test_every_mistake_is_listed(tmp_path: Path) -> None:
     report = check(tmp_path, "mode: monitor\nfloor: queue\n")
     assert not report.ok
