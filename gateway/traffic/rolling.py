@@ -19,8 +19,8 @@ from gateway.traffic.window import Chances, Window
 
 LEAST = 30
 """Requests of a tenant and family from which on they alone count; until then calibration speaks for those missing."""
-MOST_TENANTS = 512
-"""Whoever has not asked for the longest is forgotten first: 20 kilobytes for each of their families."""
+MOST_TENANTS = 256
+"""Whoever has not asked for the longest is forgotten first. A tenant takes 90 kilobytes, and 20 for each family."""
 
 
 class RollingTraffic:
