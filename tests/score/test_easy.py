@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.score.ask import ask_of, last_ask
-from gateway.score.easy import INTENTS, easy_intent
+from gateway.score.easy import INTENTS, SHARES, easy_intent
 from gateway.score.features import read
 from gateway.score.lexicon import lexicon
 
@@ -36,6 +36,12 @@ def test_what_stands_on_the_allow_list_is_easy_and_nothing_else(ask: str, want: 
 @pytest.mark.parametrize("language", sorted(CASES))
 def test_every_intent_is_known_in_every_language(language: str) -> None:
     assert set(CASES[language]) - {"none"} == set(INTENTS)
+
+
+def test_every_intent_has_the_share_that_a_tiny_model_answers_well() -> None:
+    assert set(SHARES) == set(INTENTS)
+    assert all(0 < share < 1 for share in SHARES.values())
+    assert SHARES["greeting"] > SHARES["rewrite"]
 
 
 def test_a_given_text_that_is_long_makes_the_same_task_not_easy() -> None:
