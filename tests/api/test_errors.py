@@ -28,6 +28,14 @@ TABLE: dict[str, tuple[Exception, int, str, str | None, str | None, str | None]]
     "Unavailable": (e.Unavailable("x", retry_after_s=1.2), 503, "service_unavailable_error", None, None, "2"),
     "LocalUnavailable": (e.LocalUnavailable("x"), 503, "service_unavailable_error", "local_unavailable", None, "5"),
     "AuditUnavailable": (e.AuditUnavailable("x"), 503, "service_unavailable_error", "audit_unavailable", None, "5"),
+    "PrivateUnavailable": (
+        e.PrivateUnavailable("x"),
+        503,
+        "service_unavailable_error",
+        "private_unavailable",
+        None,
+        "5",
+    ),
     "QueueFull": (e.QueueFull("x", retry_after_s=0.1), 429, "rate_limit_error", "queue_full", None, "1"),
     "DeadlineExceeded": (
         e.DeadlineExceeded("x", retry_after_s=7.5),

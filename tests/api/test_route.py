@@ -16,8 +16,8 @@ from tests.support.serving import Serving, serving
 HARD = "Prove that the square root of 2 is irrational, then generalise to any prime."
 CARD = "My card is 4111 1111 1111 1111, is it valid?"
 TOLD = {
-    "object", "id", "level", "zone", "backend", "rule", "transform", "adapter", "notice", "refusal", "wait_s", "reasons", "kinds",
-    "unreadable", "scores", "tokens", "needs", "gates", "ways", "cost", "policy", "draft",
+    "object", "id", "level", "zone", "backend", "rule", "transform", "adapter", "notice", "refusal", "wait_s",
+    "reasons", "kinds", "unreadable", "scores", "tokens", "needs", "gates", "ways", "cost", "policy", "draft",
 }  # fmt: skip
 
 
