@@ -241,13 +241,15 @@ def _reload_broken(gateway: Serving, folder: Path) -> None:
 
 
 def everything(memory: ValkeyServer) -> bytes:
-    """All keys and values, those of streams included."""
+    """All keys and values, those of streams and sorted sets included."""
     told: list[bytes] = []
     with memory.client() as client:
         for key in client.scan_iter():
             told.append(key)
             if client.type(key) == b"stream":
                 told += [value for _, fields in client.xrange(key) for value in fields.values()]
+            elif client.type(key) == b"zset":
+                told += client.zrange(key, 0, -1)
             else:
                 told.append(client.get(key) or b"")
     return b"\n".join(told)
