@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from array import array
 from bisect import bisect_right
 from collections.abc import Sequence
@@ -10,6 +11,12 @@ from gateway.detect.clock import Clock
 
 _OFTEN = 512
 """Pieces written between two looks at the clock."""
+_NEAR = 200
+"""Characters on either side of what was rewritten in which a word may explain it, and then some."""
+_BREAK = re.compile(r"[a-z]{3}[,.]? (?=[a-z]{3})")
+"""Between two words of prose nothing is cut in two."""
+_APART = "\n\n\n\n"
+"""More line ends than any number or key holds."""
 _PARTS = 4096
 """Strings that wait to be joined: each costs fifty bytes, whatever its length."""
 
@@ -76,6 +83,22 @@ class Builder:
             if len(self._parts) >= _PARTS:
                 self._written.append("".join(self._parts))
                 self._parts.clear()
+
+    def between(self, text: str, start: int, end: int) -> None:
+        """The source from the end of one rewritten run to the start of the next: of a long stretch, what is near them.
+
+        The rest is read where nothing was rewritten; reading it once more for every view would cost all of it again.
+        """
+        left, right = start, end
+        if end - start > 4 * _NEAR:
+            kept = _BREAK.search(text, start + _NEAR, start + 2 * _NEAR) if start else None
+            again = _BREAK.search(text, end - 2 * _NEAR, end - _NEAR) if end < len(text) else None
+            if (kept or not start) and (again or end == len(text)):
+                left, right = kept.end() if kept else start, again.end() if again else end
+                self.add(text[start:left], start, left)
+                self.add(_APART, left, right)
+                start = right
+        self.add(text[start:end], start, end)
 
     def reading(self) -> Reading:
         text = "".join((*self._written, *self._parts))

@@ -107,6 +107,8 @@ _CELLS = re.compile(
     + ")"
 )
 """Equal groups between equal marks, as in the cells of a table or the strings of a list."""
+_ACCOUNT = re.compile("[A-Z]{2}[0-9]{2}")
+"""A number that has letters of its own: "IBAN DE47 …"."""
 _BROKEN = re.compile(r"(?<=[A-Za-z0-9@._+\-])[ ]?\r?\n[ ]?(?=[A-Za-z0-9@._+\-])")
 
 
@@ -191,7 +193,7 @@ def _spelled(text: str, builder: Builder) -> Reading | None:
     for run in _SPELLED.finditer(text):
         if len(_SPELLED_TOKEN.findall(run.group())) < 3 and not _GLUED.fullmatch(run.group()):
             continue
-        builder.add(text[done : run.start()], done, run.start())
+        builder.between(text, done, run.start())
         times, tokens = 1, _SPOKEN_DIGIT if _GLUED.fullmatch(run.group()) else _TOKEN
         apart = _apart(run.group()) if tokens is _TOKEN else frozenset()
         for token in tokens.finditer(run.group()):
@@ -232,7 +234,7 @@ def _apart(run: str) -> frozenset[int]:
 def _rest(builder: Builder, text: str, done: int) -> Reading | None:
     if not done:
         return None
-    builder.add(text[done:], done, len(text))
+    builder.between(text, done, len(text))
     return builder.reading()
 
 
@@ -255,13 +257,13 @@ def _pushed(text: str, builder: Builder, *, lettered: bool) -> Reading | None:
         words = 0
         while words < len(parts) and parts[words][1] - parts[words][0] > 1 and text[slice(*parts[words])].isalpha():
             words += 1
-        if lettered and not words:
+        if lettered and (not 0 < words < len(parts) or _ACCOUNT.match(text, parts[words][0])):
             continue
         del parts[: words - lettered]
         joined = "".join(text[slice(*part)] for part in parts)
         if start < done or len(joined) < 8 or not re.search(r"\d|@", joined):
             continue
-        builder.add(text[done : parts[0][0]], done, parts[0][0])
+        builder.between(text, done, parts[0][0])
         for first, last in parts:
             builder.add(text[first:last], first, last)
         done = end
@@ -274,7 +276,7 @@ def _marked(text: str, builder: Builder) -> Reading | None:
     for run in _CELLS.finditer(text):
         if not _alone(text, run):
             continue
-        builder.add(text[done : run.start()], done, run.start())
+        builder.between(text, done, run.start())
         mark = next(filter(None, run.groups()))
         at = run.start()
         for cell in run.group().split(mark):
@@ -301,7 +303,7 @@ def _broken(text: str, builder: Builder) -> Reading | None:
     """Without the line ends that stand inside a word or number."""
     done = 0
     for gap in _BROKEN.finditer(text):
-        builder.add(text[done : gap.start()], done, gap.start())
+        builder.between(text, done, gap.start())
         done = gap.end()
     return _rest(builder, text, done)
 
