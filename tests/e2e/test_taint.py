@@ -71,4 +71,5 @@ def test_the_log_says_what_was_remembered(gateway: Serving, letter: str) -> None
     answer = say(gateway, ("assistant", letter), ("user", HARD))
     decided = next(record for record in gateway.of(answer.headers["x-request-id"]) if record["event"] == "decided")
     found = decided["facts"]["findings"]
-    assert {(finding["kind"], finding.get("remembered", False)) for finding in found} == {("iban", True)}
+    assert "iban" in {finding["kind"] for finding in found}
+    assert all(finding.get("remembered") for finding in found)
