@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import partial
 
 from gateway.api.health import Condition, Health
-from gateway.audit.jsonl import JsonlAudit
-from gateway.cache.opened import OpenedCache
 from gateway.core.ports import LocalBackend, RemoteBackend
 from gateway.core.types import Json, Zone
 from gateway.policy.source import FilePolicySource
-from gateway.taint.memory import TaintMemory
+from gateway.wiring.backends import Remotes
+from gateway.wiring.stores import Stores
 from gateway.wiring.warming import Warming
 
 _SHOWN = 20
@@ -20,14 +18,12 @@ _SHOWN = 20
 
 def build_health(
     policies: FilePolicySource,
-    audit: JsonlAudit,
-    cache: OpenedCache,
-    taints: TaintMemory,
+    stores: Stores,
     local: LocalBackend | None,
-    remotes: Sequence[RemoteBackend],
-    stand_ins: Sequence[str],
+    remotes: Remotes,
     warming: Warming,
 ) -> Health:
+    audit, cache, taints = stores.audit, stores.cache, stores.taints
     conditions = [
         Condition("audit", None, lambda: audit.status()["error"]),
         Condition("policy", None, lambda: None, lambda: _policy_state(policies)),
@@ -35,9 +31,8 @@ def build_health(
         Condition("taint", None, lambda: None, lambda: {"state": taints.status()["state"]}),
         Condition("local", Zone.LOCAL, lambda: _local_problem(local), lambda: _local_state(local)),
     ]
-    for backend in remotes:
-        name = backend.spec.name
-        describe = partial(_remote_state, backend, name in stand_ins)
+    for name, backend in remotes.backends.items():
+        describe = partial(_remote_state, backend, name in remotes.stand_ins)
         conditions.append(Condition(name, backend.spec.zone, partial(warming.problem, name), describe))
     return Health(tuple(conditions))
 
