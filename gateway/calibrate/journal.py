@@ -34,10 +34,14 @@ class Journal:
         self._known: dict[tuple[str, str], Answer] = {}
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            if path.exists() and not fresh:
-                self._read(path.read_text(encoding="utf-8", errors="replace"))
-            flags = os.O_WRONLY | os.O_CREAT | (os.O_TRUNC if fresh else os.O_APPEND)
-            self._file = os.fdopen(os.open(path, flags, 0o600), "a", encoding="utf-8")
+            # No link that somebody laid, and no file that somebody else owns or may read.
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
+            self._file = os.fdopen(descriptor, "a+", encoding="utf-8", errors="replace")
+            os.fchmod(descriptor, 0o600)
+            if fresh:
+                self._file.truncate(0)
+            self._file.seek(0)
+            self._read(self._file.read())
             self._file.write("\n")  # ends what a crash cut off
         except OSError as error:
             raise ConfigurationError(f"cannot write {str(path)!r}: {error.strerror}") from None
@@ -63,6 +67,18 @@ class Journal:
             try:
                 row = json.loads(line)
                 key = row.pop("side"), row.pop("probe")
-                self._known[key] = Answer(**row)
-            except (ValueError, TypeError, KeyError, AttributeError):
+                if _is_whole(row):
+                    self._known[key] = Answer(**row)
+            except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
                 continue  # empty, cut off, or of another release
+
+
+def _is_whole(row: dict[str, Json]) -> bool:
+    """Whether it holds what `add` writes: a file may have been edited since."""
+    begun, counts = row.get("begun"), (row.get("prompt_tokens", 0), row.get("completion_tokens", 0))
+    return (
+        isinstance(row["text"], str)
+        and all(type(count) is int for count in counts)
+        and isinstance(row.get("kept"), str | None)
+        and (begun is None or begun.keys() == {"text", "figures", "finished"})
+    )

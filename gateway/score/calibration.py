@@ -171,7 +171,7 @@ def read(path: Path) -> Calibration:
         raise ConfigurationError(f"score.calibration {str(path)!r} is damaged: it is not JSON") from None
     try:
         return from_json(document)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         what = error.args[0] if error.args else type(error).__name__
         raise ConfigurationError(f"score.calibration {str(path)!r} is damaged: {what}") from None
 

@@ -78,6 +78,7 @@ def test_what_was_not_measured_is_not_known() -> None:
 DAMAGE: list[Any] = [
     pytest.param(["format"], "something", id="another format"),
     pytest.param(["local", "bias"], float("nan"), id="NaN"),
+    pytest.param(["local", "bias"], 10**400, id="a number no float holds"),
     pytest.param(["local", "weights"], [1.0], id="fewer weights"),
     pytest.param(["local", "means"], [0.9, 0.2, 0.1], id="a line that falls"),
     pytest.param(["remote", "means"], [0.5, 1.5], id="a chance above one"),

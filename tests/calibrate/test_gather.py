@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import stat
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,7 +15,7 @@ from gateway.calibrate.gather import PATIENCE, TRIES, Gathered, gather
 from gateway.calibrate.journal import Answer, Journal
 from gateway.calibrate.probes import Probe
 from gateway.calibrate.sides import Side, beginning
-from gateway.core.errors import BackendError, BadRequest, GatewayError
+from gateway.core.errors import BackendError, BadRequest, ConfigurationError, GatewayError
 
 pytestmark = pytest.mark.anyio
 MakeProbe = Callable[..., Probe]
@@ -87,6 +89,46 @@ async def test_another_model_and_a_changed_probe_are_asked_anew(path: Path, prob
 async def test_the_journal_is_for_its_owner_alone(path: Path, probe: MakeProbe) -> None:
     await run([probe("a")], Scripted(), path)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+async def test_a_journal_that_others_could_read_is_closed_to_them(path: Path, probe: MakeProbe) -> None:
+    path.touch(mode=0o644)
+    path.chmod(0o644)
+    await run([probe("a")], Scripted(), path)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+async def test_a_link_in_place_of_the_journal_is_not_followed(path: Path) -> None:
+    elsewhere = path.with_name("elsewhere")
+    elsewhere.write_text("mine")
+    path.symlink_to(elsewhere)
+    for fresh in (False, True):
+        with pytest.raises(ConfigurationError, match="cannot write"):
+            Journal(path, fresh=fresh)
+    assert elsewhere.read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        pytest.param({"text": None}, id="no text"),
+        pytest.param({"text": 7}, id="a number for a text"),
+        pytest.param({"prompt_tokens": "7"}, id="a text for a number"),
+        pytest.param({"kept": 1}, id="a number for a word"),
+        pytest.param({"begun": "x"}, id="a text for a beginning"),
+        pytest.param({"begun": {"text": "x"}}, id="half a beginning"),
+        pytest.param({"side": ["a"]}, id="a list for a side"),
+    ],
+)
+async def test_a_line_that_was_changed_is_asked_again(path: Path, probe: MakeProbe, damage: dict[str, Any]) -> None:
+    await run([probe("a")], Scripted(), path)
+    lines = [line for line in path.read_text().split("\n") if line]
+    path.write_text(
+        "\n".join(json.dumps(json.loads(line) | damage) for line in [*lines, *lines]) + "\n" + "[" * 100_000
+    )
+    again = Scripted()
+    await run([probe("a")], again, path)
+    assert len(again.asked) == 1
 
 
 async def test_what_may_pass_is_tried_again_and_what_does_not_is_counted(path: Path, probe: MakeProbe) -> None:
