@@ -17,6 +17,8 @@ CHARS_PER_TOKEN = {"ascii": 4.0, "latin": 3.0, "code": 2.8, "cyrillic": 1.9, "si
 PER_MESSAGE = 4
 IMAGE_TOKENS = 800
 """What a vision model commonly spends on one picture at default detail."""
+MOST_WANTED = 1_000_000_000
+"""The longest answer that is told from longer ones: none is so long, and 64 bits must hold it beside the prompt."""
 NODES = 20_000
 """Values looked at in messages and tools together; what lies beyond is not counted. Bodies are limited before that."""
 SAMPLE = 400
@@ -136,5 +138,5 @@ def _answer_limit(body: Mapping[str, Any]) -> int:
     for name in ("max_completion_tokens", "max_tokens"):
         limit = body.get(name)
         if isinstance(limit, int) and not isinstance(limit, bool):
-            return max(0, limit)
+            return min(max(0, limit), MOST_WANTED)
     return 0

@@ -103,6 +103,12 @@ def test_more_text_never_needs_fewer_tokens_by_more_than_the_sampling_error(one:
     assert tokens_of(one + other) >= 0.5 * max(tokens_of(one), tokens_of(other))
 
 
+@pytest.mark.parametrize("name", ["max_tokens", "max_completion_tokens"])
+def test_no_wish_for_an_answer_is_larger_than_a_record_can_hold(name: str) -> None:
+    needs, _ = needs_of({**HELLO, name: 2**64 - 1})
+    assert 500_000_000 < needs.context < 2**53
+
+
 def test_malformed_bodies_need_nothing() -> None:
     for body in (
         {},
