@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 from gateway.backends.calls import ToolCalls
 from gateway.backends.failures import from_stream
@@ -19,6 +19,8 @@ FINISH = {
 }  # fmt: skip
 """Upstream words for OpenAI's four; None where the upstream gave up. A word not listed counts as stop."""
 
+MOST_TOKENS = 1_000_000_000
+"""Of a prompt, and of an answer."""
 _PASSED = ("refusal", "annotations", "audio")
 
 
@@ -140,7 +142,7 @@ def _usage(usage: Json) -> Usage | None:
     if not isinstance(usage, Mapping):
         return None
     prompt, completion = usage.get("prompt_tokens"), usage.get("completion_tokens")
-    if type(prompt) is not int or type(completion) is not int:
+    if not _is_count(prompt) or not _is_count(completion):
         return None
     details = {
         name: value
@@ -148,3 +150,8 @@ def _usage(usage: Json) -> Usage | None:
         if isinstance(value := usage.get(name), dict)
     }
     return Usage(prompt, completion, details or None)
+
+
+def _is_count(tokens: Json) -> TypeGuard[int]:
+    """What is less than none, or more than any answer has, would be billed: the gateway's own estimate stands then."""
+    return type(tokens) is int and 0 <= tokens <= MOST_TOKENS

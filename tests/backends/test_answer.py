@@ -113,6 +113,12 @@ def test_an_odd_stream_reads_like_a_usual_one(events: list[Any]) -> None:
     assert usage_told(chunks) == Usage(3, 1)
 
 
+@pytest.mark.parametrize("counts", [(-5, 2), (5, -2), (2**63, 1), (3, 10**10), (True, 1), (3.0, 1.0), ("3", "1")])
+def test_a_usage_that_cannot_be_is_none(counts: tuple[Any, Any]) -> None:
+    chunks = read(event({"content": "x"}), event({}, finish="stop", usage=usage_of(*counts)))
+    assert usage_told(chunks) is None
+
+
 @pytest.mark.parametrize(
     ("word", "finish"),
     [(w, f) for w, f in FINISH.items() if f and f != "tool_calls"]
