@@ -23,6 +23,7 @@ _LABEL = re.compile(
     r"token|url|http|json|csv|sql|[ _./:-]){2,}"
 )
 """What no name is either: the label of a field."""
+_GLUED = re.compile(r"[-_][A-Za-z]{1,12}(?![A-Za-z])")
 _BREAK = 200
 """How far back from a piece's end a line or word may be ended instead."""
 
@@ -67,9 +68,15 @@ def search(names: Names, text: str, clock: Clock) -> Iterator[list[Hit]]:
                 detector="names",
             )
             for start, end, kind, sure in names.spans(text[low:high])
-            if not _CODE.search(text, low + start, low + end) and not _LABEL.fullmatch(text, low + start, low + end)
+            if not _CODE.search(text, low + start, low + end) and not _is_label(text, low + start, low + end)
         ]
         low = high
+
+
+def _is_label(text: str, start: int, end: int) -> bool:
+    """Whether a name would be a field's, or the first half of one: "Steuer" of "Steuer-ID"."""
+    rest = _GLUED.match(text, end)
+    return _LABEL.fullmatch(text, start, rest.end() if rest else end) is not None
 
 
 def joined(hits: list[Hit]) -> list[Hit]:

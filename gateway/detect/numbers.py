@@ -22,6 +22,10 @@ _CARD_SHAPES = frozenset(
 
 _CARD_HEADS = frozenset(shape[0] for shape in _CARD_SHAPES)
 _DIGITS = re.compile(r"\d+")
+_GOES_ON = re.compile(r"\d[.,]$|[A-Za-z]$")
+_ENDING = re.compile(r"[A-Za-z0-9]*$")
+_WORD = re.compile(r"[A-Za-z0-9]+")
+_HEXADECIMAL = re.compile(r"[a-fA-F0-9]+")
 _DOUBLED = (0, 2, 4, 6, 8, 1, 3, 5, 7, 9)
 """The digits of twice a digit, summed."""
 
@@ -93,12 +97,12 @@ def _grouped(sizes: list[int], index: int) -> int:
 
 def _part_of_more(text: str, start: int, end: int) -> bool:
     """Whether the digits are the decimals of a number or a piece of a hexadecimal word."""
-    if re.search(r"\d[.,]$|[A-Za-z]$", text[max(0, start - 2) : start]) and "." not in text[start:end]:
-        word = re.search(r"[A-Za-z0-9]*$", text[max(0, start - 40) : start])
-        if text[start - 1] in ".," or (word and re.fullmatch(r"[a-fA-F0-9]+", word.group())):
+    if _GOES_ON.search(text[max(0, start - 2) : start]) and "." not in text[start:end]:
+        word = _ENDING.search(text[max(0, start - 40) : start])
+        if text[start - 1] in ".," or (word and _HEXADECIMAL.fullmatch(word.group())):
             return True
-    tail = re.match(r"[A-Za-z0-9]*", text[end : end + 40])
-    return bool(tail and tail.group() and re.fullmatch(r"[a-fA-F0-9]+", tail.group()))
+    tail = _WORD.match(text, end, end + 40)
+    return bool(tail and _HEXADECIMAL.fullmatch(tail.group()))
 
 
 # ── accounts ─────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -27,6 +27,16 @@ _SHAPES = tuple(
 )
 
 
+_OTHER = re.compile(
+    r"(?:19|20)\d\d[-./ ](?:0?\d|1[0-2])[-./ ]"
+    r"|[0-3]?\d[-./ ][01]?\d[-./ ](?:19|20)\d\d"
+    r"|\d{1,3}(?:\.\d{1,3}){3}\Z"
+    r"|\d(?:[^\d]+\d)+\Z"
+)
+_BEGINS = re.compile(r"[ /-]")
+"""A number may begin behind one."""
+
+
 @cache
 def _library() -> Any:
     import phonenumbers
@@ -73,7 +83,7 @@ def national(candidate: Candidate) -> Iterable[Confirmed]:
     """
     value = candidate.value
     near = "phone" in candidate.near
-    for start in (0, *(match.end() for match in re.finditer(r"[ /-]", value)))[:3]:
+    for start in (0, *(match.end() for match in _BEGINS.finditer(value)))[:3]:
         written = value[start:]
         if _other(written):
             continue
@@ -95,12 +105,7 @@ def _counted(digits: str) -> bool:
 
 def _other(value: str) -> bool:
     """A date, a version, an address of a host, a row of small numbers."""
-    return bool(
-        re.match(r"(?:19|20)\d\d[-./ ](?:0?\d|1[0-2])[-./ ]", value)
-        or re.match(r"[0-3]?\d[-./ ][01]?\d[-./ ](?:19|20)\d\d", value)
-        or re.fullmatch(r"\d{1,3}(?:\.\d{1,3}){3}", value)
-        or re.fullmatch(r"\d(?:[^\d]+\d)+", value)
-    )
+    return _OTHER.match(value) is not None
 
 
 def checks() -> dict[str, Check]:

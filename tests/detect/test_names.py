@@ -77,6 +77,15 @@ def test_a_name_is_seen_in_what_was_decoded(named: Scanner, text: str) -> None:
     assert (finding.kind, finding.detector) == ("person", "names")
 
 
+@pytest.mark.parametrize("label", ["Steuer-ID", "Konto_Nr", "Kunden-Nummer"])
+def test_half_a_label_is_nobody(label: str) -> None:
+    class First(Listed):
+        _KNOWN = re.compile(r"(Steuer|Konto|Kunden)|(Lindenhof)")
+
+    assert [hit for hits in search(First(), f"Bitte {label} angeben.", Clock(5000)) for hit in hits] == []
+    assert [hit for hits in search(First(), "Frau Steuer-Lindenau", Clock(5000)) for hit in hits]
+
+
 def test_letters_pushed_together_are_not_shown_to_the_tagger(cache_dir: Path) -> None:
     tagger = Listed()
     Scanner.load(cache_dir=cache_dir, deadline_ms=5000, tagger=tagger).find_in_text(
