@@ -7,6 +7,7 @@ be read inside a `content` list; any other part there is unreadable.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -22,16 +23,18 @@ PAYLOAD = 4096
 
 _READABLE = frozenset(
     {"text", "input_text", "output_text", "refusal", "summary_text", "reasoning", "reasoning_text", "thinking",
-     "redacted_thinking", "encrypted_reasoning", "tool_use", "tool_result", "tool_call", "function_call",
-     "function_call_output"}
+     "tool_use", "tool_result", "tool_call", "function_call", "function_call_output"}
 )  # fmt: skip
-"""Sealed thinking is among them although nobody can read it: no wire sends it, and the local engine leaves it aside."""
+_SEALED = frozenset({"redacted_thinking", "encrypted_reasoning"})
+"""Thinking that nobody can read. As a part of a message no wire sends it, and the local engine leaves it aside: there
+it is no reason to stay. Anywhere else it is one, since it may go out."""
 _PARTS = {
     "image_url": "image", "input_image": "image", "image": "image", "image_file": "image", "output_image": "image",
     "video_url": "image", "video": "image", "input_video": "image",
     "input_audio": "audio", "audio": "audio", "output_audio": "audio", "audio_url": "audio",
     "file": "file", "input_file": "file", "document": "file", "container_upload": "file", "file_url": "file",
 }  # fmt: skip
+_OF_A_MESSAGE = re.compile(r"\$\.messages\[\d+\]\.content")
 _HANDLES = {"file_id": "file", "file_ids": "file", "file_data": "file", "attachments": "file"}
 """Fields that point to content elsewhere, wherever they stand."""
 
@@ -182,18 +185,19 @@ def _written(number: int) -> str:
 
 
 def _parts(seen: Walk, items: list[Json] | tuple[Json, ...], path: str, depth: int) -> None:
+    aside = _SEALED if _OF_A_MESSAGE.fullmatch(path) else frozenset[str]()
     for index, item in enumerate(items):
         if seen.full:
             break
         inner = f"{path}[{index}]"
-        reason = _reason(item)
+        reason = _reason(item, aside)
         if reason:
             seen.unreadable.append(Unreadable(inner, reason))
         _visit(seen, item, inner, "", depth + 1, PAYLOAD if reason else math.inf)
 
 
-def _reason(part: Json) -> str:
-    """Why a content part cannot be read; '' when it can."""
+def _reason(part: Json, aside: frozenset[str]) -> str:
+    """Why a content part cannot be read; '' when it can, or goes nowhere."""
     if isinstance(part, str):
         return ""
     if not isinstance(part, Mapping):
@@ -204,4 +208,4 @@ def _reason(part: Json) -> str:
         return other or ("" if isinstance(part.get("text"), str) else "unknown_part")
     if not isinstance(named, str):
         return "unknown_part"
-    return _PARTS.get(named) or other or ("" if named in _READABLE else "unknown_part")
+    return _PARTS.get(named) or other or ("" if named in _READABLE or named in aside else "unknown_part")

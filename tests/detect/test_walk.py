@@ -89,6 +89,22 @@ def test_a_part_of_text_is_readable(part: Any) -> None:
     assert walk(chat([part])).unreadable == []
 
 
+SEALED: list[Any] = [{"type": "redacted_thinking", "data": "EqQB"}, {"type": "encrypted_reasoning", "text": "EqQB"}]
+
+
+@pytest.mark.parametrize("part", SEALED, ids=lambda part: part["type"])
+def test_sealed_thinking_is_no_reason_to_stay_where_it_is_left_aside_and_one_where_it_may_go_out(part: Any) -> None:
+    assert walk(chat([part])).unreadable == []
+    schema = {"type": "json_schema", "json_schema": {"name": "a", "schema": {"content": [part]}}}
+    for elsewhere in (
+        {**chat("hi"), "response_format": schema},
+        {**chat("hi"), "tools": [{"type": "function", "function": {"name": "a", "parameters": {"content": [part]}}}]},
+        {**chat("hi"), "prediction": {"type": "content", "content": [part]}},
+        chat([{"type": "tool_result", "content": [part]}]),
+    ):
+        assert [each.reason for each in walk(elsewhere).unreadable] == ["unknown_part"]
+
+
 def test_strings_inside_an_unreadable_part_are_still_scanned(scanner: Scanner) -> None:
     scan = scanner.scan_now(chat([{"type": "file", "file": {"filename": f"{IBAN}.pdf"}}]))
     assert [finding.kind for finding in scan.findings] == ["iban"]
