@@ -14,6 +14,7 @@ from typing import Any
 
 import anyio
 
+from gateway.core.aside import is_thought
 from gateway.core.asking import ask, undecided
 from gateway.core.errors import DeadlineExceeded, EgressDenied, GatewayError
 from gateway.core.ports import Detector, LocalBackend, Transformed
@@ -143,7 +144,9 @@ def _asked(request: Request) -> str:
 
 
 def _text(content: Json) -> str:
+    """Without another model's thinking, which goes to no backend."""
     if isinstance(content, list | tuple):
+        content = [part for part in content if not is_thought(part)]
         if any(not isinstance(part, Mapping) or not isinstance(part.get("text"), str) for part in content):
             raise EgressDenied("a request with parts that are no text cannot be rewritten, so it stays")
         return "\n".join(part["text"] for part in content)

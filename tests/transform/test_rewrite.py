@@ -131,6 +131,16 @@ async def test_a_request_that_asks_for_more_than_text_stays(tools: Any, scanner:
     assert not model.asked
 
 
+async def test_another_models_thinking_is_no_part_of_what_is_rewritten(tools: Any, scanner: Any) -> None:
+    sealed = {"type": "encrypted_reasoning", "text": "EqQBCgIYAhIk", "data": "EqQBCgIYAhIk"}
+    thought = {"type": "thinking", "thinking": "So Paris.", "signature": "EqQBCgIYAhIk"}
+    messages = [{"role": "user", "content": [sealed, thought, {"type": "text", "text": ASKED}]}]
+    model = Model(CLEAN)
+    request = tools.request("", messages=messages)
+    await tools.apply(Rewrite(model, scanner), scanner, request)
+    assert model.asked[0].body["messages"][-1]["content"] == ASKED
+
+
 async def test_a_request_with_an_image_or_without_a_question_stays(tools: Any, scanner: Any) -> None:
     image = [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:image/png;base64,eA=="}}]}]
     for messages in (image, [{"role": "system", "content": "x"}]):
