@@ -44,7 +44,7 @@ from gateway.core.refusal import refusal
 from gateway.core.release import check, release
 from gateway.core.trace import Trace, ms_since
 from gateway.core.types import Allowed, Assessment, BackendSpec, Chunk, Decision, Pieces, Request, Zone
-from gateway.core.waiting import patiently
+from gateway.core.waiting import Seats, patiently
 from gateway.draft import Draft, prepared
 
 MAX_CACHED_CHUNKS = 20_000
@@ -56,6 +56,7 @@ class Pipeline:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._recording = Recording(parts, self._spec)
+        self._seats = Seats(anyio.sleep)
 
     @asynccontextmanager
     async def handle(
@@ -157,7 +158,8 @@ class Pipeline:
                 return await self._answer(asked, draft, trace, stack)
             decision = asked.decision
         begin = partial(self._begin, asked, draft, trace, stack)
-        way, spec, dropped, first, rest = await patiently(decision.wait_s, trace, begin, anyio.sleep)
+        sleep = partial(self._seats.sleep, request.principal.tenant)
+        way, spec, dropped, first, rest = await patiently(decision.wait_s, trace, begin, sleep)
         kept: list[Chunk] | None = [] if key is not None and way.backend == decision.backend else None
         pieces = self._relay(first, rest, kept, trace, self._watched(asked, stack))
         await stack.enter_async_context(aclosing(pieces))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from gateway.core.errors import GatewayError, PrivateUnavailable, Unavailable
+from gateway.core.errors import GatewayError, PrivateUnavailable, QueueFull, Unavailable
 from gateway.core.trace import Trace
 
 Begun = TypeVar("Begun")
@@ -14,6 +15,31 @@ Begun = TypeVar("Begun")
 FIRST_PAUSE_S = 0.25
 LONGEST_PAUSE_S = 5.0
 """Each pause is twice as long as the one before it, up to this; a server that names a time of its own gets that."""
+MOST_WAITING, MOST_OF_ONE = 256, 128
+"""Requests of all tenants, and of one, that wait at once: each holds a place among those in flight (512 unless the
+settings say otherwise), and who need not wait must find one."""
+
+
+class Seats:
+    """Where those who wait sit. Belongs to the event loop's thread."""
+
+    def __init__(
+        self, sleep: Callable[[float], Awaitable[None]], *, most: int = MOST_WAITING, most_of_one: int = MOST_OF_ONE
+    ) -> None:
+        self._sleep = sleep
+        self._most, self._most_of_one = most, most_of_one
+        self._taken: Counter[str] = Counter()
+
+    async def sleep(self, tenant: str, pause_s: float) -> None:
+        """Raises QueueFull where nobody else may sit down."""
+        if self._taken.total() >= self._most or self._taken[tenant] >= self._most_of_one:
+            raise QueueFull("too many requests wait for a server of zone private already")
+        self._taken[tenant] += 1
+        try:
+            await self._sleep(pause_s)
+        finally:
+            self._taken[tenant] -= 1
+            self._taken += Counter()  # forgets tenants of whom nobody waits
 
 
 async def patiently(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import anyio
 import pytest
 
 from gateway.core.errors import (
@@ -16,9 +17,10 @@ from gateway.core.errors import (
     EgressDenied,
     GatewayError,
     PrivateUnavailable,
+    QueueFull,
 )
 from gateway.core.trace import Trace
-from gateway.core.waiting import patiently
+from gateway.core.waiting import Seats, patiently
 from tests.support.line import asking
 
 pytestmark = pytest.mark.anyio
@@ -114,3 +116,20 @@ async def test_without_time_to_wait_the_first_failure_is_the_answer() -> None:
     with pytest.raises(BackendUnreachable):
         await servers.ask(0)
     assert servers.rounds == 1
+
+
+async def test_who_waits_leaves_room_for_others() -> None:
+    seats = Seats(anyio.sleep, most=3, most_of_one=2)
+    async with anyio.create_task_group() as tasks:
+        for tenant in ("one", "one"):
+            tasks.start_soon(seats.sleep, tenant, 60)
+        await anyio.wait_all_tasks_blocked()
+        with pytest.raises(QueueFull):
+            await seats.sleep("one", 0)
+        tasks.start_soon(seats.sleep, "another", 60)
+        await anyio.wait_all_tasks_blocked()
+        with pytest.raises(QueueFull):
+            await seats.sleep("third", 0)
+        tasks.cancel_scope.cancel()
+    for tenant in ("one", "one", "third"):
+        await seats.sleep(tenant, 0)
