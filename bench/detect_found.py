@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bench.detect_rows import HARD_LABELS, Row, Span
-from gateway.assess.bounds import wilson
+from gateway.core.share import wilson
 
 
 @dataclass(frozen=True, slots=True)

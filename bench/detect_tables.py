@@ -149,7 +149,7 @@ def _kinds(counted: Mapping[str, Any], checked: Mapping[str, Any]) -> str:
 
 
 def _sum(shares: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    from gateway.assess.bounds import wilson
+    from gateway.core.share import wilson
 
     hits, total = sum(one["hits"] for one in shares), sum(one["of"] for one in shares)
     low, high = wilson(hits, total)

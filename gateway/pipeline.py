@@ -37,7 +37,7 @@ from gateway.core.errors import (
     Unavailable,
     Unsupported,
 )
-from gateway.core.parts import Asked, Parts, Reply
+from gateway.core.parts import Asked, Parts, Reply, nobody
 from gateway.core.ports import Answer, Policy, Transformed, Turn
 from gateway.core.recording import Recording, unrecorded
 from gateway.core.refusal import refusal
@@ -72,7 +72,7 @@ class Pipeline:
             assessment = await self._assess(request, seen, trace)
             policy = self._parts.policies.current()
             decision = self._decide(policy, request, assessment, trace)
-            asked = Asked(request, assessment, policy, decision, seen, decided or _nobody)
+            asked = Asked(request, assessment, policy, decision, seen, decided or nobody)
             await self._recording.decided(asked, trace)
             draft = prepared(self._parts, asked)
             if draft is None:  # otherwise it is told once it is certain
@@ -386,10 +386,6 @@ def _moves_on(error: GatewayError, asked: Asked) -> bool:
     if isinstance(error, BackendRejected):
         return False
     return isinstance(error, BackendError | EgressDenied | Unsupported | Unavailable)
-
-
-def _nobody(decision: Decision) -> None:
-    """Nobody waits to be told."""
 
 
 async def _kept(answer: Answer) -> None:

@@ -12,10 +12,10 @@ from typing import Any
 from gateway.core import draft as drafts
 from gateway.core.assess import assess
 from gateway.core.errors import AuditUnavailable
-from gateway.core.parts import Asked, Parts
+from gateway.core.parts import Asked, Parts, nobody
 from gateway.core.ports import Traffic
 from gateway.core.records import AuditRecord
-from gateway.core.types import Assessment, BackendSpec, Decision, Json, Request, Score, Standing, Zone
+from gateway.core.types import Assessment, BackendSpec, Json, Request, Score, Standing, Zone
 from gateway.policy.route import route
 
 
@@ -48,7 +48,7 @@ class Preview:
             parts.detector, parts.scorer, request, seen, taints=parts.taints, traffic=self._traffic
         )
         policy = parts.policies.current()
-        asked = Asked(request, assessment, policy, policy.decide(request, assessment), seen, _nobody)
+        asked = Asked(request, assessment, policy, policy.decide(request, assessment), seen, nobody)
         with suppress(AuditUnavailable):
             await parts.audit.write(_explained(asked), durable=False)
         told = route(request, assessment, asked.decision, self._specs(), parts.prices)
@@ -77,7 +77,3 @@ def _explained(asked: Asked) -> AuditRecord:
         "policy_digest": decision.policy_digest,
     }
     return AuditRecord("explained", request.id, request.principal.tenant, request.principal.subject, facts)
-
-
-def _nobody(decision: Decision) -> None:
-    """Nobody waits to be told."""

@@ -1,4 +1,4 @@
-"""How sure a share is that was counted in a sample: two intervals, both right for no hits and for hits only."""
+"""How large a share may be at most, judged by what was counted in a sample; right for no hits and for hits only."""
 
 from __future__ import annotations
 
@@ -6,21 +6,8 @@ import math
 from collections.abc import Sequence
 
 CONFIDENCE = 0.95
-_Z = 1.959963984540054
-"""Of a two-sided interval at 95 %."""
 _STEPS = 54
 """Halvings of the interval from 0 to 1: more than a float can tell apart."""
-
-
-def wilson(hits: int, total: int) -> tuple[float, float]:
-    """Between what the true share lies, at 95 %, by Wilson's score. Nothing counted says nothing: from 0 to 1."""
-    if total == 0:
-        return 0.0, 1.0
-    share, square = hits / total, _Z * _Z / total
-    middle = (share + square / 2) / (1 + square)
-    reach = _Z * math.sqrt(share * (1 - share) / total + square / (4 * total)) / (1 + square)
-    # The edges are exact there: rounding must not say that no hits at all are hardly possible.
-    return 0.0 if hits == 0 else max(0.0, middle - reach), 1.0 if hits == total else min(1.0, middle + reach)
 
 
 def at_most(hits: int, total: int, confidence: float = CONFIDENCE) -> float:

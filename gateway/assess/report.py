@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from gateway.assess.bounds import CONFIDENCE, at_most, wilson
+from gateway.assess.bounds import CONFIDENCE, at_most
+from gateway.core.share import wilson
 
 Way = Literal["stays", "changed", "leaves"]
 """How far some way of asking would get a request: not out, out after a transform, out as it is."""

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
 
+from gateway.core.share import wilson
 from gateway.score.calibration import Cell
 
 STRENGTH = 4.0
 """Probes that the family and the language together are worth when a cell has few of its own."""
-_Z = 1.959964
 
 
 def competence(answers: Iterable[tuple[str, str, float]]) -> dict[str, dict[str, Cell]]:
@@ -25,16 +24,6 @@ def competence(answers: Iterable[tuple[str, str, float]]) -> dict[str, dict[str,
         low, high = wilson(good, of)
         told.setdefault(family, {})[language] = Cell(round(share, 4), of, round(low, 4), round(high, 4))
     return told
-
-
-def wilson(good: float, of: int) -> tuple[float, float]:
-    """95 % interval of a share; everything is possible where nothing was asked."""
-    if not of:
-        return 0.0, 1.0
-    share, square = good / of, _Z * _Z
-    middle = share + square / (2 * of)
-    reach = _Z * math.sqrt(share * (1 - share) / of + square / (4 * of * of))
-    return max(0.0, (middle - reach) / (1 + square / of)), min(1.0, (middle + reach) / (1 + square / of))
 
 
 def _expected(counted: Mapping[tuple[str, str], tuple[float, int]]) -> dict[tuple[str, str], float]:

@@ -82,6 +82,10 @@ class Asked:
     """Told the decision that stands, before any backend's answer is given."""
 
 
+def nobody(decision: Decision) -> None:
+    """Whom `Asked.tell` tells where nobody waits to be told."""
+
+
 class Shadow(Protocol):
     """May ask a remote model what was answered here, once the client has its answer, to measure the local one."""
 

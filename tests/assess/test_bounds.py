@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.assess.bounds import at_most, wilson
+from gateway.assess.bounds import at_most
+from gateway.core.share import wilson
 
 
 @pytest.mark.parametrize(
@@ -22,17 +23,8 @@ def test_the_bound_on_one_side_is_clopper_and_pearsons(hits: int, total: int, bo
     assert so_few == pytest.approx(0.05, abs=1e-3)
 
 
-@pytest.mark.parametrize(
-    ("hits", "total", "low", "high"),
-    [(0, 10, 0.0, 0.277533), (10, 10, 0.722467, 1.0), (81, 263, 0.255275, 0.366219), (5, 10, 0.236593, 0.763407)],
-)
-def test_the_interval_is_wilsons(hits: int, total: int, low: float, high: float) -> None:
-    assert wilson(hits, total) == (pytest.approx(low, abs=1e-4), pytest.approx(high, abs=1e-4))
-
-
 def test_nothing_counted_proves_nothing() -> None:
     assert at_most(0, 0) == 1.0
-    assert wilson(0, 0) == (0.0, 1.0)
 
 
 counted = st.integers(1, 2000).flatmap(lambda total: st.tuples(st.integers(0, total), st.just(total)))

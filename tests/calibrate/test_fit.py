@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.calibrate.apgr import apgr, interval
-from gateway.calibrate.competence import competence, wilson
+from gateway.calibrate.competence import competence
 from gateway.calibrate.fit import Rows, fit, split
 from gateway.calibrate.isotonic import LEAST, on_line, pooled
 from gateway.score.calibration import Calibration, Figures, Pins
@@ -118,13 +118,6 @@ def test_a_handful_of_answers_is_no_certainty() -> None:
     outcomes = (values > 0.95).astype(float)  # five right ones
     _, means = pooled(values, outcomes)
     assert means[-1] <= (5 + 0.5) / (LEAST + 1)
-
-
-@pytest.mark.parametrize(
-    ("good", "of", "low", "high"), [(0, 0, 0, 1), (0, 10, 0, 0.2775), (5, 10, 0.2366, 0.7634), (10, 10, 0.7225, 1)]
-)
-def test_wilsons_interval(good: int, of: int, low: float, high: float) -> None:
-    assert wilson(good, of) == pytest.approx((low, high), abs=1e-4)
 
 
 def test_a_cell_with_few_probes_leans_on_its_family_and_language() -> None:
