@@ -8,8 +8,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import IO
 
 import orjson
+
+from gateway.core.types import Json
 
 MOST_BYTES = 8 * 1_048_576
 """Then the file is put aside as `….1`, and the one put aside before is forgotten."""
@@ -54,9 +57,9 @@ class Ledger:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         if self._path.exists() and self._path.stat().st_size > MOST_BYTES:
             self._path.replace(_aside(self._path))
-        descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        with os.fdopen(descriptor, "ab") as file:
-            file.write(orjson.dumps(asdict(row)) + b"\n")
+        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+        with os.fdopen(descriptor, "ab+") as file:
+            file.write((b"\n" if _is_cut(file) else b"") + orjson.dumps(asdict(row)) + b"\n")
 
 
 def read(path: Path) -> Iterator[Row]:
@@ -72,7 +75,7 @@ def read(path: Path) -> Iterator[Row]:
                 row = orjson.loads(line)
             except orjson.JSONDecodeError:
                 continue
-            if isinstance(row, dict) and row.keys() == names and _is(row["usd"]) and _is(row["at"]):
+            if isinstance(row, dict) and row.keys() == names and _is_whole(row):
                 yield Row(**row)
 
 
@@ -80,7 +83,27 @@ def _aside(path: Path) -> Path:
     return path.with_name(path.name + ".1")
 
 
-def _is(number: object) -> bool:
+def _is_cut(file: IO[bytes]) -> bool:
+    """Whether a crash cut off the last line: the next row must not go under with it."""
+    if not file.seek(0, os.SEEK_END):
+        return False
+    file.seek(-1, os.SEEK_END)
+    return file.read(1) != b"\n"
+
+
+def _is_whole(row: dict[str, Json]) -> bool:
+    words = (row[name] for name in ("family", "local", "local_digest", "backend", "backend_digest"))
+    chances = (row["gain"], row["agreement"])
+    return (
+        all(isinstance(word, str) for word in words)
+        and isinstance(row["language"], str | None)
+        and _is(row["usd"])
+        and _is(row["at"])
+        and all(chance is None or _is(chance) for chance in chances)
+    )
+
+
+def _is(number: Json) -> bool:
     return isinstance(number, int | float) and 0 <= number < 1e11
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import stat
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -43,6 +45,32 @@ def test_a_line_that_is_cut_or_not_ours_is_passed_over(tmp_path: Path) -> None:
     with path.open("ab") as file:
         file.write(odd)
     assert list(read(path)) == [ROW]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        pytest.param({"family": ["chat"]}, id="a list for a family"),
+        pytest.param({"language": 7}, id="a number for a language"),
+        pytest.param({"local_digest": None}, id="no model"),
+        pytest.param({"agreement": "much"}, id="a word for an agreement"),
+        pytest.param({"gain": {}}, id="an object for a gain"),
+    ],
+)
+def test_a_line_that_was_changed_is_passed_over(tmp_path: Path, damage: dict[str, Any]) -> None:
+    path = tmp_path / "shadow.jsonl"
+    Ledger(path).add(ROW)
+    with path.open("a") as file:
+        file.write(json.dumps(asdict(ROW) | damage) + "\n")
+    assert list(read(path)) == [ROW]
+
+
+def test_what_is_spent_after_a_crash_does_not_go_under_with_the_line_that_it_cut(tmp_path: Path) -> None:
+    path = tmp_path / "shadow.jsonl"
+    Ledger(path, clock=lambda: NOON).add(ROW)
+    path.write_bytes(path.read_bytes()[:-20])
+    Ledger(path, clock=lambda: NOON).add(ROW)
+    assert Ledger(path, clock=lambda: NOON).spent_today() == 0.25
 
 
 def test_a_file_that_grew_too_large_is_put_aside_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
