@@ -21,6 +21,8 @@ from gateway.api.openapi import document
 from gateway.api.route import Route
 from gateway.core.errors import GatewayError
 
+OPERATOR = "operator"
+"""The role of a key that may read what is counted of every tenant."""
 _LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 _MODEL_PREFIX = "/models/"
 
@@ -31,8 +33,8 @@ class Endpoints:
     route: Route
     models: Models
     health: Health
-    metrics: Callable[[], tuple[bytes, str]]
-    """() → (body, content type)."""
+    metrics: Callable[[str | None], tuple[bytes, str]]
+    """(tenant) → (body, content type), without what is told of other tenants; None = of all of them."""
 
 
 class App:
@@ -133,8 +135,9 @@ class App:
         await answer.json(body, status=status)
 
     async def _metrics(self, scope: Scope, headers: Headers, answer: Answer) -> None:
-        self._auth.identify(headers)
-        await answer.bytes(*self._endpoints.metrics())
+        principal = self._auth.identify(headers)
+        of_all = self._auth.open or OPERATOR in principal.roles
+        await answer.bytes(*self._endpoints.metrics(None if of_all else principal.tenant))
 
     async def _describe(self, scope: Scope, headers: Headers, answer: Answer) -> None:
         await answer.bytes(self._openapi, "application/json")

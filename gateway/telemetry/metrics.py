@@ -14,7 +14,7 @@ from gateway.core.errors import GatewayError
 from gateway.core.records import Outcome
 from gateway.core.types import Zone
 from gateway.telemetry.each import Each, Readings
-from gateway.telemetry.labels import Label
+from gateway.telemetry.labels import Label, without_others
 
 _REQUEST_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
 _STEP_S = (0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25)
@@ -189,9 +189,10 @@ class Metrics:
         """A gauge with labels that is read when Prometheus asks. `read` sees to it that there are not too many."""
         self._registry.register(Each(f"gateway_{name}", meaning, labels, read))
 
-    def render(self) -> tuple[bytes, str]:
-        """The page and its content type."""
-        return generate_latest(self._registry), CONTENT_TYPE_LATEST
+    def render(self, tenant: str | None = None) -> tuple[bytes, str]:
+        """The page and its content type. With a tenant: without the lines that name another one."""
+        page = generate_latest(self._registry)
+        return page if tenant is None else without_others(page, tenant), CONTENT_TYPE_LATEST
 
     def _request(self, outcome: Outcome) -> Counter:
         named = (outcome.zone, outcome.backend, outcome.rule, outcome.outcome)

@@ -76,7 +76,7 @@ class Client:
                 route=Route(chat, _nothing),
                 models=Models({}, 1),
                 health=Health(()),
-                metrics=lambda: (b"", "text/plain"),
+                metrics=lambda tenant: (b"", "text/plain"),
             ),
             Auth(None),
             Cors(()),

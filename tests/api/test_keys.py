@@ -19,7 +19,7 @@ from tests.api.conftest import settings
 from tests.support.capture import CaptureServer
 from tests.support.serving import Serving, serving
 
-ALICE, BOB = "sk-alice", "sk-bob"
+ALICE, BOB, SCRAPER = "sk-alice", "sk-bob", "sk-scraper"
 POLICY = """\
 name: keys
 permit:
@@ -42,6 +42,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory, shared_upstream: CaptureSe
     keys = [
         {"name": "alice", "hash": hashed(ALICE), "tenant": "research", "roles": ["analyst"]},
         {"name": "bob", "hash": hashed(BOB), "tenant": "sales"},
+        {"name": "scraper", "hash": hashed(SCRAPER), "tenant": "house", "roles": ["operator"]},
     ]
     config = settings(
         shared_upstream,
@@ -55,6 +56,14 @@ def guarded(tmp_path_factory: pytest.TempPathFactory, shared_upstream: CaptureSe
 
 def ask(gateway: Serving, key: str | None, **more: Any) -> Any:
     return gateway.ask("Why is the sky blue?", headers={"authorization": f"Bearer {key}"} if key else {}, **more)
+
+
+def test_what_is_counted_of_a_tenant_is_for_its_own_keys_and_for_the_operators(guarded: Serving) -> None:
+    ask(guarded, ALICE)
+    ask(guarded, BOB)
+    pages = [guarded.get("/metrics", headers={"authorization": f"Bearer {key}"}).text for key in (ALICE, BOB, SCRAPER)]
+    told = [{name for name in ("research", "sales") if f'tenant="{name}"' in page} for page in pages]
+    assert told == [{"research"}, {"sales"}, {"research", "sales"}]
 
 
 WRONG = {

@@ -76,7 +76,7 @@ async def edge(line: Line, **options: Any) -> AsyncIterator[Edge]:
     models = Models(dict.fromkeys(NAMES, "gateway"), created=1)
     chat = Chat(line.pipeline, auth, told, log_failure)
     route = Route(chat, line.preview)
-    ends = Endpoints(chat, route, models, Health(()), lambda: (b"", "text/plain"))
+    ends = Endpoints(chat, route, models, Health(()), lambda tenant: (b"", "text/plain"))
     app = App(ends, auth, Cors(None), hosts=None, log_failure=log_failure)
     async with (
         _listening(app) as url,

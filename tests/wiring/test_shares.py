@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from gateway.core.types import Zone
 from gateway.settings import Settings
 from gateway.telemetry import Metrics
@@ -36,6 +38,18 @@ def test_the_realised_share_of_each_tenant_and_family_is_on_the_page() -> None:
         'gateway_remote_share{family="chat",tenant="research"} 0.0',
         'gateway_remote_share{family="maths",tenant="research"} 0.5',
     ]
+
+
+@pytest.mark.parametrize("name", ["research", 're"sea\\rch', "sea"])
+def test_a_tenant_reads_what_is_its_own_and_no_tenants_name(name: str) -> None:
+    asker, metrics = Asker(), Metrics(version="1")
+    watch_shares(metrics, Settings(auth={"mode": "keys", "keys": [{**KEY, "tenant": name}]}), asker.traffic.shares)
+    asker.answered(Zone.REMOTE, tenant="default", family="chat")
+    asker.answered(Zone.REMOTE, tenant=name, family="maths")
+    whole, own = (metrics.render(tenant)[0].decode().splitlines() for tenant in (None, name))
+    assert [line for line in whole if line not in own] == [line for line in whole if 'tenant="default"' in line]
+    assert len([line for line in own if 'tenant="' in line]) == 2
+    assert not [line for line in metrics.render("elsewhere")[0].decode().splitlines() if 'tenant="' in line]
 
 
 def test_tenants_that_the_configuration_does_not_name_are_one() -> None:
