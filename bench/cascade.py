@@ -21,11 +21,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.cascade_drafts import HELD, Drafted, make
+from gateway.calibrate.apgr import apgr
+from gateway.calibrate.drafts import Row, fit, held_out, row
 from gateway.calibrate.fit import fit as calibrate
 from gateway.calibrate.label import Labelled
 from gateway.calibrate.made import item_of, rows_of
 from gateway.calibrate.probes import Probe, load
-from gateway.cascade.fit import Row, apgr, fit, held_out, row
 from gateway.cascade.signs import NAMES
 from gateway.core.draft import Beginning
 from gateway.core.types import BackendSpec, Chunk, Zone

@@ -1,4 +1,4 @@
-"""Which probes to ask: every cluster and language in its turn, or as the operator's own traffic weighs them."""
+"""Which probes to ask: of every task family and language alike, or as the operator's own traffic weighs them."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import anyio
@@ -87,8 +87,9 @@ class _Asking:
     pause_s: float
     in_a_row: int = 0
 
-    async def work(self, todo: object) -> None:
-        for probe in todo:  # type: ignore[attr-defined]
+    async def work(self, todo: Iterator[Probe]) -> None:
+        """`todo` is shared: whoever is free takes the next one."""
+        for probe in todo:
             try:
                 answer = await self._tried(probe)
             except GatewayError:

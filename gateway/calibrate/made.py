@@ -8,15 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from gateway.calibrate.competence import competence
+from gateway.calibrate.drafts import Fitted
+from gateway.calibrate.drafts import fit as fit_drafts
+from gateway.calibrate.drafts import row as drafted_row
 from gateway.calibrate.fit import Fit, Rows, fit
 from gateway.calibrate.journal import Answer
 from gateway.calibrate.label import Labelled
 from gateway.calibrate.prior import prior
 from gateway.calibrate.probes import Probe
 from gateway.calibrate.sides import HELD, beginning
-from gateway.cascade.fit import Fitted
-from gateway.cascade.fit import fit as fit_cascade
-from gateway.cascade.fit import row as cascade_row
 from gateway.core.types import BackendSpec
 from gateway.score.calibration import Calibration, Figures, Pins
 
@@ -71,19 +71,23 @@ def made(
         remote=fitted.remote,
         competence=competence([*((row.probe.family, row.probe.lang, row.local) for row in labelled), *shadowed]),
         quantiles=quantiles([row.probe.family for row in labelled], fitted.gains.tolist()),
-        figures=Figures(
-            probes=len(labelled),
-            apgr=round(fitted.apgr.value, 4),
-            low=round(fitted.apgr.low, 4),
-            high=round(fitted.apgr.high, 4),
-            prior_apgr=round(fitted.prior, 4),
-            local=round(shares[0], 4),
-            remote=round(shares[1], 4),
-            strength=fitted.strength,
-        ),
+        figures=_figures(fitted, len(labelled), shares),
         cascade=drafts.to_json(),
     )
     return Made(calibration, "", fitted, drafts, shares)
+
+
+def _figures(fitted: Fit, probes: int, shares: tuple[float, float]) -> Figures:
+    return Figures(
+        probes=probes,
+        apgr=round(fitted.apgr.value, 4),
+        low=round(fitted.apgr.low, 4),
+        high=round(fitted.apgr.high, 4),
+        prior_apgr=round(fitted.prior, 4),
+        local=round(shares[0], 4),
+        remote=round(shares[1], 4),
+        strength=fitted.strength,
+    )
 
 
 def rows_of(labelled: Sequence[Labelled], spec: BackendSpec) -> Rows:
@@ -139,8 +143,8 @@ def _drafts(labelled: Sequence[Labelled], answers: Mapping[str, Answer], fitted:
             here, there = chances
             gain = (there - here + 1) / 2
             rows.append(
-                cascade_row(
+                drafted_row(
                     gain, here, there, begun, here=float(row.local), there=float(row.remote), group=item_of(row.probe)
                 )
             )
-    return fit_cascade(rows, tokens=HELD)
+    return fit_drafts(rows, tokens=HELD)

@@ -43,10 +43,6 @@ class Probe:
     """How many words a right answer has."""
 
     @property
-    def cluster(self) -> str:
-        return f"{self.family}/{self.level}"
-
-    @property
     def digest(self) -> str:
         """Of all that decides what an answer to it is worth, so that a changed probe is asked again."""
         whole = [

@@ -53,16 +53,11 @@ class Local:
         return heard.answer()
 
 
-class Line(Protocol):
-    """Takes a chat body to one backend as every other request goes, with policy, door and records."""
-
-    async def __call__(self, body: dict[str, Json]) -> Answer: ...
-
-
 class Outside:
     """A model elsewhere, reached through the line."""
 
     def __init__(self, line: Callable[[dict[str, Json]], Awaitable[Answer]], key: str, max_tokens: int) -> None:
+        """`line` takes a chat body to one backend as every other request goes, with policy, door and records."""
         self.key = f"outside {key} {max_tokens}"
         self._line = line
         self._max_tokens = max_tokens

@@ -1,4 +1,4 @@
-"""Which probes are asked: all clusters and languages alike, or as the traffic is."""
+"""Which probes are asked: all task families and languages alike, or as the traffic is."""
 
 from __future__ import annotations
 

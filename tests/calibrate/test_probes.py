@@ -149,7 +149,7 @@ def test_an_operators_probe_needs_no_gold_answer(tmp_path: Path) -> None:
     file = tmp_path / "probes.jsonl"
     file.write_text('{"id": "a", "lang": "it", "prompt": "Ciao"}\n', encoding="utf-8")
     (probe,) = load(file)
-    assert (probe.check, probe.family, probe.cluster) == (None, "other", "other/medium")
+    assert (probe.check, probe.family, probe.level) == (None, "other", "medium")
     assert "Ciao" not in repr(probe)
     with pytest.raises(ValueError, match="no gold"):
         right(probe, "Ciao")

@@ -1,7 +1,7 @@
 """Trains the head on measured probes, and says whether the drafts are worth their time for this local model.
 
-Calibration calls it. It is judged on rows it was not trained on, against the better of two rankings that need no
-draft: the score as it came, and the score fitted to the same rows. Without an interval clear of zero there is no head.
+It is judged on rows it was not trained on, against the better of two rankings that need no draft: the score as it
+came, and the score fitted to the same rows. Without an interval clear of zero there is no head.
 """
 
 from __future__ import annotations
@@ -9,23 +9,19 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any
 
+import numpy as np
+
+from gateway.calibrate.apgr import Array, Index, apgr
+from gateway.calibrate.fit import FOLDS, split
 from gateway.cascade.head import FAR, Head
 from gateway.cascade.signs import BEFORE, Signs
 from gateway.core.draft import Beginning
 from gateway.core.types import Json
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Array: TypeAlias = NDArray[np.float64]
-    Numbers: TypeAlias = NDArray[np.signedinteger[Any]]
-
 FEWEST = 60
 """Rows under which nothing can be told apart from chance."""
-FOLDS = 5
 DRAWS = 2000
 STRENGTHS = (1.0, 3.0, 10.0, 30.0, 100.0, 300.0)
 """Of the ridge, in rows; chosen on the training rows alone."""
@@ -84,8 +80,6 @@ def row(
 
 def fit(rows: Sequence[Row], *, tokens: int) -> Fitted:
     """`tokens` is the `most_tokens` of the rows' beginnings."""
-    import numpy as np
-
     if len(rows) < FEWEST:
         return Fitted(None, len(rows), f"{len(rows)} probes are too few to judge drafts by; it takes {FEWEST}")
     signs = np.array([each.signs for each in rows], dtype=float)
@@ -95,7 +89,7 @@ def fit(rows: Sequence[Row], *, tokens: int) -> Fitted:
     target = (there - here + 1) / 2
     known = len(BEFORE)
     groups = _groups(rows)
-    fold = _folds(groups)
+    fold = split(groups, SEED)
     rankings = [np.nan_to_num(signs[:, 0], nan=0.5), _held_out(signs[:, :known], target, fold)]
     without = max(rankings, key=lambda ranking: apgr(ranking, here, there))
     drafted = _held_out(signs, target, fold)
@@ -109,22 +103,8 @@ def fit(rows: Sequence[Row], *, tokens: int) -> Fitted:
     return Fitted(_head(signs, target, tokens), len(rows), f"drafts are worth it: {told}", **figures)
 
 
-def apgr(ranking: Array, here: Array, there: Array) -> float:
-    """Area under the recovered gap while more and more go out, highest first. Equals go out together."""
-    import numpy as np
-
-    order = np.argsort(-ranking, kind="stable")
-    last = np.append(np.diff(ranking[order]) != 0, True)
-    recovered = np.append(0.0, np.cumsum((there - here)[order])[last])
-    share = np.append(0.0, (np.flatnonzero(last) + 1) / len(order))
-    gap = recovered[-1]
-    return float(np.trapezoid(recovered, share) / gap) if gap > 0 else math.nan
-
-
-def interval(one: Array, other: Array, here: Array, there: Array, groups: Numbers) -> tuple[float, float]:
+def interval(one: Array, other: Array, here: Array, there: Array, groups: Index) -> tuple[float, float]:
     """95 % of the difference of two rankings' APGR, over draws of groups. Endless where the gap is not there often."""
-    import numpy as np
-
     chance = np.random.default_rng(SEED)
     members = [np.flatnonzero(groups == group) for group in range(groups.max() + 1)]
     differences = []
@@ -141,33 +121,19 @@ def interval(one: Array, other: Array, here: Array, there: Array, groups: Number
 
 def held_out(rows: Sequence[Row]) -> Array:
     """Each row's gain by a head that was trained on other groups: what drafts can be judged by."""
-    import numpy as np
-
     signs, target = np.array([each.signs for each in rows]), np.array([each.there - each.here + 1 for each in rows]) / 2
-    return _held_out(signs, target, _folds(_groups(rows)))
+    return _held_out(signs, target, split(_groups(rows), SEED))
 
 
-def _folds(groups: Numbers) -> Numbers:
-    import numpy as np
-
-    turns = np.arange(groups.max() + 1) % FOLDS
-    folds: Numbers = np.random.default_rng(SEED).permutation(turns)[groups]
-    return folds
-
-
-def _groups(rows: Sequence[Row]) -> Numbers:
+def _groups(rows: Sequence[Row]) -> Index:
     """A number for each row's group. A row without one stands alone."""
-    import numpy as np
-
     names = [each.group or number for number, each in enumerate(rows)]
     numbers = {name: number for number, name in enumerate(dict.fromkeys(names))}
     return np.array([numbers[name] for name in names])
 
 
-def _held_out(signs: Array, target: Array, fold: Numbers) -> Array:
+def _held_out(signs: Array, target: Array, fold: Index) -> Array:
     """Each row's gain by a head that was trained on the other folds."""
-    import numpy as np
-
     said = np.empty(len(target))
     for number in range(FOLDS):
         held = fold == number
@@ -190,8 +156,6 @@ def _head(signs: Array, target: Array, tokens: int) -> Head:
 
 def _strength(signs: Array, target: Array) -> float:
     """The ridge that errs least on rows held out of these."""
-    import numpy as np
-
     part = np.arange(len(target)) % FOLDS
 
     def error(strength: float) -> float:
@@ -208,8 +172,6 @@ def _strength(signs: Array, target: Array) -> float:
 
 def _scale(signs: Array) -> tuple[Array, Array]:
     """Mean and standard deviation of each sign where it is known. One that never changes has weight nothing."""
-    import numpy as np
-
     known = np.isfinite(signs)
     count = np.maximum(known.sum(axis=0), 1)
     usual = np.where(known, signs, 0.0).sum(axis=0) / count
@@ -218,15 +180,11 @@ def _scale(signs: Array) -> tuple[Array, Array]:
 
 
 def _standard(signs: Array, usual: Array, spread: Array) -> Array:
-    import numpy as np
-
     scaled: Array = np.clip(np.nan_to_num((signs - usual) / spread, nan=0.0), -FAR, FAR)
     return scaled
 
 
 def _ridge(signs: Array, target: Array, strength: float) -> tuple[float, Array]:
-    import numpy as np
-
     mean = signs.mean(axis=0)
     moved, intercept = signs - mean, float(target.mean())
     weights = np.linalg.solve(moved.T @ moved + strength * np.eye(moved.shape[1]), moved.T @ (target - intercept))

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
+from gateway.calibrate.drafts import FEWEST, Row, fit, row
 from gateway.cascade import Head
-from gateway.cascade.fit import FEWEST, Row, apgr, fit, row
 from gateway.cascade.signs import NAMES
 from gateway.core.draft import Beginning
 from gateway.core.types import Chunk
@@ -100,23 +100,6 @@ def test_copies_of_a_few_probes_are_not_taken_for_many() -> None:
         [Row(each.signs, each.here, each.there, str(number % 40)) for number, each in enumerate(few * 5)], tokens=24
     )
     assert grouped.high - grouped.low > 1.5 * (copied.high - copied.low)
-
-
-@pytest.mark.parametrize(
-    ("ranking", "share"),
-    [
-        pytest.param([4, 3, 2, 1], 0.75, id="the best order"),
-        pytest.param([1, 2, 3, 4], 0.25, id="the worst"),
-        pytest.param([1, 1, 1, 1], 0.5, id="no order"),
-    ],
-)
-def test_apgr_is_the_area_under_what_is_recovered(ranking: list[float], share: float) -> None:
-    here, there = np.array([0.0, 0.0, 1.0, 1.0]), np.ones(4)
-    assert apgr(np.array(ranking, dtype=float), here, there) == pytest.approx(share)
-
-
-def test_without_a_gap_there_is_nothing_to_recover() -> None:
-    assert math.isnan(apgr(np.arange(3.0), np.ones(3), np.ones(3)))
 
 
 def test_a_measured_probe_becomes_a_row() -> None:
