@@ -11,7 +11,7 @@ from gateway.score.family import family_of
 from gateway.score.features import read
 from gateway.score.formula import CEILING, formula
 from gateway.score.lexicon import digest, lexicon
-from gateway.score.scorer import SPOKEN
+from gateway.score.serves import SPOKEN
 
 
 class Prior(NamedTuple):
