@@ -30,6 +30,8 @@ _KNOWN = frozenset(
 )  # fmt: skip
 _PARAMS = SENT | {"model", "stream"}
 _AUTH = frozenset({401, 403})
+LONGEST_S = 86_400.0
+"""What an upstream says here is told to clients, who may believe it."""
 _LATE = frozenset({408, 504, 524})
 _QUOTA = frozenset({"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"})
 
@@ -77,7 +79,12 @@ def from_stream(backend: str, event: Mapping[str, Json]) -> GatewayError:
 
 
 def retry_after_s(headers: Mapping[str, str]) -> float | None:
-    """Seconds from `retry-after-ms` or `retry-after`, the latter in seconds or as a date."""
+    """Seconds from `retry-after-ms` or `retry-after`, the latter in seconds or as a date; a day at most."""
+    told = _told(headers)
+    return None if told is None else min(told, LONGEST_S)
+
+
+def _told(headers: Mapping[str, str]) -> float | None:
     if (ms := _number(headers.get("retry-after-ms"))) is not None:
         return ms / 1000
     text = headers.get("retry-after")

@@ -66,6 +66,8 @@ def test_a_body_of_any_shape_will_do(body: Any) -> None:
         ({"retry-after": "-1"}, None),
         ({"retry-after": "inf"}, None),
         ({"retry-after-ms": "nan"}, None),
+        ({"retry-after-ms": "1e308"}, 86_400.0),
+        ({"retry-after": "Fri, 31 Dec 9999 23:59:59 GMT"}, 86_400.0),
         ({}, None),
     ],
 )
