@@ -28,6 +28,14 @@ def shared(outside: CaptureServer, tmp_path_factory: pytest.TempPathFactory) -> 
         yield gateway
 
 
+@pytest.fixture(scope="module")
+def canned(outside: CaptureServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
+    """The gateway where it does not matter what the local model says, only who is asked."""
+    config = {"backends": [large(outside)], "cache": {"url": "off://"}}
+    with serving(tmp_path_factory.mktemp("canned"), config, env={"GATEWAY_LOCAL": "canned"}) as gateway:
+        yield gateway
+
+
 @pytest.fixture
 def gateway(shared: Serving, outside: CaptureServer) -> Serving:
     outside.clear()

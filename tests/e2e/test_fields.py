@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from tests.support.capture import CaptureServer, completion
-from tests.support.serving import Serving, serving
+from tests.support.serving import Serving
 
 HARD = "Prove that the square root of 2 is irrational, then generalise to any prime."
 TOOL = {"type": "function", "function": {"name": "look", "parameters": {"type": "object", "properties": {}}}}
@@ -54,24 +53,10 @@ DROPPED: dict[str, Any] = {
 }
 
 
-@pytest.fixture(scope="module")
-def outside() -> Iterator[CaptureServer]:
-    with CaptureServer() as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def shared(outside: CaptureServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
-    backend = {"name": "large", "zone": "remote", "base_url": outside.base_url, "model": "capture-1"}
-    config = {"backends": [backend], "cache": {"url": "off://"}}
-    with serving(tmp_path_factory.mktemp("gateway"), config, env={"GATEWAY_LOCAL": "canned"}) as gateway:
-        yield gateway
-
-
 @pytest.fixture
-def gateway(shared: Serving, outside: CaptureServer) -> Serving:
+def gateway(canned: Serving, outside: CaptureServer) -> Serving:
     outside.clear()
-    return shared
+    return canned
 
 
 @pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])

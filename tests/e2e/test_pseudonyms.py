@@ -51,12 +51,6 @@ def compact(text: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def outside() -> Iterator[CaptureServer]:
-    with CaptureServer() as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
 def gateway(outside: CaptureServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
     folder = tmp_path_factory.mktemp("masked")
     config = {"backends": [large(outside)], "policy": {"path": "masked.yaml"}, "local": {"engine": "canned"}}

@@ -2,31 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from tests.support.capture import CaptureServer
-from tests.support.serving import Serving, serving
+from tests.support.serving import Serving
 
 HARD = "Prove that the square root of 2 is irrational, then generalise to any prime."
 MIDDLING = "Write a letter from Anna to the landlord about the heating"
 IBAN = "My IBAN is DE89 3704 0044 0532 0130 00. " + MIDDLING
 
 
-@pytest.fixture(scope="module")
-def outside() -> Iterator[CaptureServer]:
-    with CaptureServer() as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def gateway(outside: CaptureServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
-    backend = {"name": "large", "zone": "remote", "base_url": outside.base_url, "model": "capture-1"}
-    config = {"backends": [backend], "cache": {"url": "off://"}}
-    with serving(tmp_path_factory.mktemp("gateway"), config, env={"GATEWAY_LOCAL": "canned"}) as gateway:
-        yield gateway
+@pytest.fixture
+def gateway(canned: Serving) -> Serving:
+    return canned
 
 
 def say(gateway: Serving, *asks: str) -> dict[str, Any]:

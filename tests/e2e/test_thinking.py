@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from tests.support.capture import CaptureServer
-from tests.support.serving import Serving, serving
+from tests.support.serving import Serving
 
 THOUGHT = "EqQBCgIYAhIkMGY2ZDhmNzAtNjU3"
 HISTORY: list[dict[str, Any]] = [
@@ -30,18 +29,9 @@ NAMES = {
 }
 
 
-@pytest.fixture(scope="module")
-def outside() -> Iterator[CaptureServer]:
-    with CaptureServer() as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def gateway(outside: CaptureServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
-    backend = {"name": "large", "zone": "remote", "base_url": outside.base_url, "model": "capture-1"}
-    config = {"backends": [backend], "cache": {"url": "off://"}}
-    with serving(tmp_path_factory.mktemp("gateway"), config, env={"GATEWAY_LOCAL": "canned"}) as gateway:
-        yield gateway
+@pytest.fixture
+def gateway(canned: Serving) -> Serving:
+    return canned
 
 
 @pytest.mark.parametrize(
