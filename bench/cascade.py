@@ -51,12 +51,12 @@ class Measured:
     groups: NDArray[np.int64]
 
     @property
-    def here(self) -> Array:
-        return np.array([each.here for each in self.rows])
+    def local(self) -> Array:
+        return np.array([each.local for each in self.rows])
 
     @property
-    def there(self) -> Array:
-        return np.array([each.there for each in self.rows])
+    def remote(self) -> Array:
+        return np.array([each.remote for each in self.rows])
 
 
 def measured(name: str, drafts: Sequence[Drafted], probes: dict[str, Probe], spec: BackendSpec, errs: bool) -> Measured:
@@ -69,9 +69,9 @@ def measured(name: str, drafts: Sequence[Drafted], probes: dict[str, Probe], spe
     known = rows_of(labelled, spec)
     calibrated = calibrate(known)
     rows = [
-        row((there - here + 1) / 2, here, there, _beginning(draft), here=float(label.local), there=float(label.remote),
-            group=item_of(label.probe))
-        for draft, label, (here, there) in zip(drafts, labelled, calibrated.unseen.tolist(), strict=True)
+        row(((remote - local + 1) / 2, local, remote), _beginning(draft),
+            local=float(label.local), remote=float(label.remote), group=item_of(label.probe))
+        for draft, label, (local, remote) in zip(drafts, labelled, calibrated.unseen.tolist(), strict=True)
     ]  # fmt: skip
     return Measured(name, rows, (known.prior[:, 1] - known.prior[:, 0] + 1) / 2, np.asarray(known.items))
 
@@ -86,7 +86,7 @@ def _beginning(draft: Drafted) -> Beginning:
 
 
 def figures(view: Measured, band: tuple[float, float]) -> dict[str, Any]:
-    here, there = view.here, view.there
+    local, remote = view.local, view.remote
     calibrated = np.array([each.signs[0] for each in view.rows])
     drafted = held_out(view.rows)
     inside = (calibrated >= band[0]) & (calibrated <= band[1])
@@ -96,13 +96,13 @@ def figures(view: Measured, band: tuple[float, float]) -> dict[str, Any]:
         "score calibrated": calibrated,
         "with drafts": drafted,
         "with drafts in the band only": np.where(inside, drafted, calibrated),
-        "oracle": there - here,
+        "oracle": remote - local,
     }
     return {
         "rows": len(view.rows),
-        "local_right": round(float(here.mean()), 3),
-        "remote_right": round(float(there.mean()), 3),
-        "apgr": {name: round(apgr(ranking, here, there), 3) for name, ranking in rankings.items()},
+        "local_right": round(float(local.mean()), 3),
+        "remote_right": round(float(remote.mean()), 3),
+        "apgr": {name: round(apgr(ranking, local, remote), 3) for name, ranking in rankings.items()},
         "worth_it": fitted.head is not None,
         "why": fitted.why,
         "auroc_local_wrong": aurocs(view, drafted),
@@ -114,7 +114,7 @@ def figures(view: Measured, band: tuple[float, float]) -> dict[str, Any]:
 
 def aurocs(view: Measured, drafted: Array) -> dict[str, list[float]]:
     """Of each sign for "the local answer is wrong", turned so that 0.5 is the worst, with a 95 % interval."""
-    wrong = 1 - view.here
+    wrong = 1 - view.local
     signs = {"score as shipped": view.shipped, "score calibrated": np.array([each.signs[0] for each in view.rows])}
     signs |= {name: np.array([each.signs[at] for each in view.rows]) for at, name in enumerate(NAMES) if at > 2}
     signs["all together"] = drafted

@@ -33,8 +33,8 @@ class Row:
     """One probe: its signs, and how well each of the two models answered it, 0 … 1."""
 
     signs: tuple[float, ...]
-    here: float
-    there: float
+    local: float
+    remote: float
     group: str = ""
     """Rows that ask the same, as translations do, share it: a head is not judged on what it was trained to say."""
 
@@ -64,18 +64,16 @@ class Fitted:
 
 
 def row(
-    gain: float | None,
-    local: float | None,
-    remote: float | None,
+    before: tuple[float | None, float | None, float | None],
     beginning: Beginning,
     *,
-    here: float,
-    there: float,
+    local: float,
+    remote: float,
     group: str = "",
 ) -> Row:
-    """A measured probe. `gain`, `local` and `remote` are the score without this row's own label in it."""
-    signs = Signs().read(gain, local, remote, beginning.sureness, beginning.text, beginning.finished)
-    return Row(signs, here, there, group)
+    """A measured probe. `before` are the signs BEFORE, of a score without this row's own label in it."""
+    signs = Signs().read(*before, beginning.sureness, beginning.text, beginning.finished)
+    return Row(signs, local, remote, group)
 
 
 def fit(rows: Sequence[Row], *, tokens: int) -> Fitted:
@@ -83,19 +81,20 @@ def fit(rows: Sequence[Row], *, tokens: int) -> Fitted:
     if len(rows) < FEWEST:
         return Fitted(None, len(rows), f"{len(rows)} probes are too few to judge drafts by; it takes {FEWEST}")
     signs = np.array([each.signs for each in rows], dtype=float)
-    there, here = (np.array([getattr(each, name) for each in rows], dtype=float) for name in ("there", "here"))
-    if not there.mean() > here.mean():
+    local = np.array([each.local for each in rows], dtype=float)
+    remote = np.array([each.remote for each in rows], dtype=float)
+    if not remote.mean() > local.mean():
         return Fitted(None, len(rows), "the remote model was not better on these probes, so there is nothing to gain")
-    target = (there - here + 1) / 2
+    target = (remote - local + 1) / 2
     known = len(BEFORE)
     groups = _groups(rows)
     fold = split(groups, SEED)
     rankings = [np.nan_to_num(signs[:, 0], nan=0.5), _held_out(signs[:, :known], target, fold)]
-    without = max(rankings, key=lambda ranking: apgr(ranking, here, there))
+    without = max(rankings, key=lambda ranking: apgr(ranking, local, remote))
     drafted = _held_out(signs, target, fold)
-    low, high = interval(drafted, without, here, there, groups)
+    low, high = interval(drafted, without, local, remote, groups)
     figures: dict[str, Any] = {
-        "without": apgr(without, here, there), "drafted": apgr(drafted, here, there), "low": low, "high": high,
+        "without": apgr(without, local, remote), "drafted": apgr(drafted, local, remote), "low": low, "high": high,
     }  # fmt: skip
     told = f"APGR {figures['without']:.3f} without, {figures['drafted']:.3f} with them ({low:+.3f} … {high:+.3f} more)"
     if not low > 0:
@@ -103,14 +102,14 @@ def fit(rows: Sequence[Row], *, tokens: int) -> Fitted:
     return Fitted(_head(signs, target, tokens), len(rows), f"drafts are worth it: {told}", **figures)
 
 
-def interval(one: Array, other: Array, here: Array, there: Array, groups: Index) -> tuple[float, float]:
+def interval(one: Array, other: Array, local: Array, remote: Array, groups: Index) -> tuple[float, float]:
     """95 % of the difference of two rankings' APGR, over draws of groups. Endless where the gap is not there often."""
     chance = np.random.default_rng(SEED)
     members = [np.flatnonzero(groups == group) for group in range(groups.max() + 1)]
     differences = []
     for _ in range(DRAWS):
         drawn = np.concatenate([members[group] for group in chance.integers(0, len(members), len(members))])
-        pair = [apgr(ranking[drawn], here[drawn], there[drawn]) for ranking in (one, other)]
+        pair = [apgr(ranking[drawn], local[drawn], remote[drawn]) for ranking in (one, other)]
         differences.append(pair[0] - pair[1])
     told = [each for each in differences if math.isfinite(each)]
     if len(told) < 0.95 * DRAWS:
@@ -121,7 +120,8 @@ def interval(one: Array, other: Array, here: Array, there: Array, groups: Index)
 
 def held_out(rows: Sequence[Row]) -> Array:
     """Each row's gain by a head that was trained on other groups: what drafts can be judged by."""
-    signs, target = np.array([each.signs for each in rows]), np.array([each.there - each.here + 1 for each in rows]) / 2
+    signs = np.array([each.signs for each in rows])
+    target = np.array([each.remote - each.local + 1 for each in rows]) / 2
     return _held_out(signs, target, split(_groups(rows), SEED))
 
 

@@ -140,11 +140,9 @@ def _drafts(labelled: Sequence[Labelled], answers: Mapping[str, Answer], fitted:
     for row, chances in zip(labelled, fitted.unseen.tolist(), strict=True):
         begun = beginning(answers[row.probe.id])
         if begun is not None:
-            here, there = chances
-            gain = (there - here + 1) / 2
+            local, remote = chances
+            before = ((remote - local + 1) / 2, local, remote)
             rows.append(
-                drafted_row(
-                    gain, here, there, begun, here=float(row.local), there=float(row.remote), group=item_of(row.probe)
-                )
+                drafted_row(before, begun, local=float(row.local), remote=float(row.remote), group=item_of(row.probe))
             )
     return fit_drafts(rows, tokens=HELD)

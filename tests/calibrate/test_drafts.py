@@ -21,11 +21,11 @@ def rows(count: int = 200, *, told: float = 2.0, seed: int = 3, remote: float = 
     chance = np.random.default_rng(seed)
     made = []
     for number in range(count):
-        here = float(chance.random() < 0.5)
+        local = float(chance.random() < 0.5)
         signs = chance.normal(size=len(NAMES))
-        signs[NAMES.index("mean_entropy")] -= told * here
+        signs[NAMES.index("mean_entropy")] -= told * local
         group = f"g{number % groups}" if groups else ""
-        made.append(Row(tuple(map(float, signs)), here, float(chance.random() < remote), group))
+        made.append(Row(tuple(map(float, signs)), local, float(chance.random() < remote), group))
     return made
 
 
@@ -49,14 +49,15 @@ def test_drafts_that_tell_nothing_are_off(seed: int) -> None:
 
 def test_drafts_that_tell_what_the_score_says_already_are_off() -> None:
     known = [
-        Row((-each.signs[NAMES.index("mean_entropy")] * -1, *each.signs[1:]), each.here, each.there) for each in rows()
+        Row((-each.signs[NAMES.index("mean_entropy")] * -1, *each.signs[1:]), each.local, each.remote)
+        for each in rows()
     ]
     assert fit(known, tokens=24).head is None
 
 
 def test_what_is_worth_it_for_an_infallible_remote_is_off_where_the_remote_errs_on_the_same_probes() -> None:
     """The signal tells where the local model is wrong; but there the remote one is wrong as well."""
-    alike = [Row(each.signs, each.here, each.here if number % 10 else 1.0) for number, each in enumerate(rows())]
+    alike = [Row(each.signs, each.local, each.local if number % 10 else 1.0) for number, each in enumerate(rows())]
     assert fit(rows(remote=1.0), tokens=24).head is not None
     assert fit(alike, tokens=24).head is None
 
@@ -87,7 +88,7 @@ def test_what_stands_in_the_calibration_is_json_and_makes_the_same_head() -> Non
 
 
 def test_signs_that_nobody_knew_weigh_nothing() -> None:
-    blind = [Row((each.signs[0], math.nan, math.nan, *each.signs[3:]), each.here, each.there) for each in rows()]
+    blind = [Row((each.signs[0], math.nan, math.nan, *each.signs[3:]), each.local, each.remote) for each in rows()]
     fitted = fit(blind, tokens=24)
     assert fitted.head is not None
     assert fitted.head.weights[1:3] == (0.0, 0.0)
@@ -95,9 +96,9 @@ def test_signs_that_nobody_knew_weigh_nothing() -> None:
 
 def test_copies_of_a_few_probes_are_not_taken_for_many() -> None:
     few = rows(40)
-    copied = fit([Row(each.signs, each.here, each.there) for each in few * 5], tokens=24)
+    copied = fit([Row(each.signs, each.local, each.remote) for each in few * 5], tokens=24)
     grouped = fit(
-        [Row(each.signs, each.here, each.there, str(number % 40)) for number, each in enumerate(few * 5)], tokens=24
+        [Row(each.signs, each.local, each.remote, str(number % 40)) for number, each in enumerate(few * 5)], tokens=24
     )
     assert grouped.high - grouped.low > 1.5 * (copied.high - copied.low)
 
@@ -105,8 +106,8 @@ def test_copies_of_a_few_probes_are_not_taken_for_many() -> None:
 def test_a_measured_probe_becomes_a_row() -> None:
     beginning = Beginning(2)
     beginning.add([Chunk(0, {"content": "Yes"}, confidence=[(-0.5, 1.0, 2.0)]), Chunk(0, {"content": "."}, "stop")])
-    made = row(0.5, None, 0.9, beginning, here=1.0, there=0.0, group="g")
+    made = row((0.5, None, 0.9), beginning, local=1.0, remote=0.0, group="g")
     named = dict(zip(NAMES, made.signs, strict=True))
     assert (named["gain"], named["mean_logprob"], named["ended"]) == (0.5, -0.5, 1.0)
     assert math.isnan(named["local"])
-    assert (made.here, made.there, made.group) == (1.0, 0.0, "g")
+    assert (made.local, made.remote, made.group) == (1.0, 0.0, "g")
