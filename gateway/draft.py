@@ -11,7 +11,7 @@ import anyio
 
 from gateway.core.draft import Beginning, home
 from gateway.core.parts import Asked, Parts
-from gateway.core.trace import ms_since
+from gateway.core.trace import Trace, ms_since
 from gateway.core.types import Decision, Pieces
 
 
@@ -88,6 +88,11 @@ class Draft:
                     yield pieces
         finally:
             await self.aclose()
+
+    async def leave(self, trace: Trace) -> None:
+        """Another answer is given: the model is free at once, and what it said is noted as lost."""
+        await self.aclose()
+        trace.draft, trace.draft_tokens = "left", self.beginning.tokens
 
     async def aclose(self) -> None:
         """Stop the model. The slot it was using is free afterwards."""

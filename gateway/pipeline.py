@@ -131,8 +131,7 @@ class Pipeline:
             asked = replace(asked, assessment=assessment, decision=decision)
             await self._recording.decided(asked, trace, drafts.facts(draft.beginning, draft.ms, draft.error))
         if asked.decision.zone is not Zone.LOCAL or asked.decision.adapter != draft.home.adapter:
-            await draft.aclose()
-            trace.draft, trace.draft_tokens = "left", draft.beginning.tokens
+            await draft.leave(trace)
             self._failed(draft.home.backend, draft.error)
         asked.tell(asked.decision)
         if asked.decision.refusal is not None:
@@ -148,6 +147,8 @@ class Pipeline:
         if key is not None:
             chunks, turn = await self._look_up(key, request, stack)
             if chunks is not None:
+                if draft is not None and draft.begun:
+                    await draft.leave(trace)
                 return await self._replay(asked, chunks, trace, stack)
             trace.cache = "miss"
         if draft is not None and not draft.begun:

@@ -287,6 +287,15 @@ async def test_an_answer_that_stayed_against_its_score_is_found_again_by_its_dra
     reply, chunks = await line.ask(asking(id="r2"))
     assert (reply.cache, reply.way.backend, text_of(chunks)) == ("hit", "local", SAID)
     assert local_of(line).closed == 2
+    assert (line.outcome.draft, line.outcome.draft_tokens) == ("left", 3)
+
+
+async def test_a_draft_does_not_hold_the_model_while_a_cached_answer_is_read(drafting: Drafting) -> None:
+    line = drafting(Judging(0.2), gain=HARD)
+    await line.ask(asking())
+    async with line.pipeline.handle(asking(id="r2")) as reply:
+        assert reply.cache == "hit"
+        assert local_of(line).closed == 2
 
 
 @pytest.mark.parametrize("gain", [EASY, HARD])
