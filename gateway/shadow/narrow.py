@@ -8,14 +8,19 @@ from dataclasses import replace
 from gateway.core.ports import Policy, PolicySource, Scorer
 from gateway.core.types import Assessment, Decision, Json, Request, Score, Sensitivity, Zone
 
+REWRITTEN = "rewrite"
 OF, TO = "shadow_of", "shadow_to"
 """Facts of a shadow's `decided` record: the request it follows, and the only backend it was for."""
 
 
 def only_to(decision: Decision, backend: str) -> Decision:
-    """The decision less every way but that to `backend`; refused where there is none or the request is not PUBLIC."""
+    """The decision less every way but that to `backend`; refused where there is none or the request is not PUBLIC.
+
+    Also where the request would be rewritten: the local model makes that answer too, and would be measured by itself.
+    """
     way = decision.allows(backend)
-    if way is None or way.zone is Zone.LOCAL or decision.refusal is not None or decision.level > Sensitivity.PUBLIC:
+    away = way is not None and way.zone is not Zone.LOCAL and way.transform != REWRITTEN
+    if way is None or not away or decision.refusal is not None or decision.level > Sensitivity.PUBLIC:
         detail = f"policy {decision.policy!r} does not let this request go to backend {backend!r} to be measured"
         return replace(decision, allowed=(), refusal="model_not_permitted", refusal_detail=detail)
     return replace(

@@ -22,6 +22,11 @@ LAX = """
 name: lax
 permit: [{name: all, zone: remote, when: {sensitivity: {at_most: restricted}, complexity: {at_least: 0.5}}}]
 """
+REWRITTEN = """
+name: rewritten
+permit:
+  - {name: all, zone: remote, when: {sensitivity: {at_most: internal}, complexity: {at_least: 0.5}}, with: rewrite}
+"""
 ONLY_ON_REQUEST = """
 name: named
 permit: [{name: named, zone: remote, when: {sensitivity: {at_most: internal}, named: true}}]
@@ -99,7 +104,9 @@ async def test_nothing_confidential_is_ever_asked_whatever_the_policy_permits(
 
 
 @pytest.mark.parametrize(
-    "policy", [NEVER, ONLY_ON_REQUEST], ids=["nothing may leave", "only what is asked for by name"]
+    "policy",
+    [NEVER, ONLY_ON_REQUEST, REWRITTEN],
+    ids=["nothing may leave", "only what is asked for by name", "only what is rewritten, and answered here, may"],
 )
 async def test_what_the_policy_would_not_let_out_were_it_hard_is_not_asked(shading: Shading, policy: str) -> None:
     async with shading(policy=policy) as shaded:
