@@ -75,16 +75,21 @@ def _plain(request: Request, assessment: Assessment) -> bool:
 
 
 def _at(gain: float, traffic: Traffic | None, asked: Asked) -> Assessment:
-    """The same facts with another gain, and where that would put the request among what its tenant asked lately."""
+    """The same facts with another gain, and where that would put the request among what its tenant asked lately.
+
+    What went out meanwhile counts: many that begin here at once must not all find room under one cap. Who was going
+    out when it came has its room.
+    """
     known = replace(asked.assessment, gain=gain)
-    if traffic is None or known.rank is None:
+    if traffic is None or (known.rank is None and known.share is None):
         return known
     score = Score(gain, known.gain_confidence, local=known.local, remote=known.remote, family=known.family)
     try:
         standing = traffic.look(asked.request, score)
     except Exception:  # noqa: BLE001 - nobody knows where it stands now, and no target holds
-        return replace(known, rank=None, quality=None)
-    return replace(known, rank=standing.rank, quality=standing.quality)
+        return replace(known, rank=None, quality=None, share=None)
+    share = known.share if asked.decision.zone is Zone.REMOTE else standing.share
+    return replace(known, rank=standing.rank, quality=standing.quality, share=share)
 
 
 @dataclass(slots=True)

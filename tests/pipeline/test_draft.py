@@ -14,6 +14,7 @@ from gateway.core.ports import Answer
 from gateway.core.types import Assessment, Decision, Pieces, Request, Scan, Score, Standing, Zone
 from gateway.policy.load import load_policy
 from gateway.policy.replay import replay
+from gateway.traffic import RollingTraffic
 from gateway.transform import Guard, Pseudonymise
 from tests.support.drafting import END, SAID, SURE, Judging, token
 from tests.support.line import (
@@ -296,6 +297,24 @@ async def test_a_draft_does_not_hold_the_model_while_a_cached_answer_is_read(dra
     async with line.pipeline.handle(asking(id="r2")) as reply:
         assert reply.cache == "hit"
         assert local_of(line).closed == 2
+
+
+CAPPED = """
+name: capped
+permit:
+  - name: hard
+    zone: remote
+    when: {sensitivity: {at_most: internal}, complexity: {at_least: 0.55}, share: {at_most: 0.2}}
+"""
+
+
+@pytest.mark.parametrize("gain", [EASY, HARD], ids=["was to stay", "was to go out"])
+async def test_many_drafts_at_once_do_not_all_find_room_under_one_cap(drafting: Drafting, gain: float) -> None:
+    line = drafting(Judging(0.9), gain=gain, more={"traffic": RollingTraffic()}, policy=CAPPED)
+    async with anyio.create_task_group() as tasks:
+        for number in range(20):
+            tasks.start_soon(line.ask, asking(f"Question {number}", id=f"r{number}"))
+    assert 1 <= line.remotes["large"].calls <= 5
 
 
 @pytest.mark.parametrize("gain", [EASY, HARD])
