@@ -7,6 +7,8 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do $$p -c '
 VENV   ?= .venv
 NEWEST ?= .venv-openai
 BIN    := $(VENV)/bin
+# Tests at once, each file whole in one process.
+WORKERS ?= 2
 # Stamps hold the moment at which a step was last done, so that doing it again takes no time.
 DONE   := $(VENV)/done
 
@@ -33,7 +35,7 @@ run: $(READY)  ## start the gateway on 127.0.0.1:8080 (ARGS="--config gateway.ya
 	@exec $(BIN)/gateway serve $(ARGS)
 
 test: dev $(NEWEST)/done  ## run the tests (ARGS="tests/policy -k permit")
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile $(ARGS)
 
 lint: $(DONE)/dev  ## check style, layers, YAML and what may not be committed
 	$(BIN)/ruff check .
