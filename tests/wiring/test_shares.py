@@ -46,10 +46,11 @@ def test_a_tenant_reads_what_is_its_own_and_no_tenants_name(name: str) -> None:
     watch_shares(metrics, Settings(auth={"mode": "keys", "keys": [{**KEY, "tenant": name}]}), asker.traffic.shares)
     asker.answered(Zone.REMOTE, tenant="default", family="chat")
     asker.answered(Zone.REMOTE, tenant=name, family="maths")
-    whole, own = (metrics.render(tenant)[0].decode().splitlines() for tenant in (None, name))
-    assert [line for line in whole if line not in own] == [line for line in whole if 'tenant="default"' in line]
-    assert len([line for line in own if 'tenant="' in line]) == 2
-    assert not [line for line in metrics.render("elsewhere")[0].decode().splitlines() if 'tenant="' in line]
+    whole, own, none = (metrics.render(tenant)[0].decode().splitlines() for tenant in (None, name, "elsewhere"))
+    told, mine, nothing = ([line for line in lines if 'tenant="' in line] for lines in (whole, own, none))
+    assert mine == [line for line in told if 'tenant="default"' not in line]
+    assert (len(told), len(mine), nothing) == (4, 2, [])
+    assert len(whole) - len(own) == 2
 
 
 def test_tenants_that_the_configuration_does_not_name_are_one() -> None:
