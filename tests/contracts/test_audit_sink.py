@@ -99,7 +99,11 @@ async def test_a_cancelled_writer_loses_no_record(sink: Sink) -> None:
     assert sink.requests() == ["a", "b"]
 
 
-@pytest.mark.parametrize("value", [object(), b"bytes", {1: "number as key"}, "\ud800"], ids=["object", "bytes", "number as key", "half a pair"])
+@pytest.mark.parametrize(
+    "value",
+    [object(), b"bytes", {1: "number as key"}, "\ud800"],
+    ids=["object", "bytes", "number as key", "half a pair"],
+)
 async def test_facts_that_json_cannot_carry_are_refused_without_being_quoted(sink: Sink, value: object) -> None:
     with pytest.raises(ValueError, match="'decided' record") as refused:
         await sink.audit.write(decided("a", planted=value))
