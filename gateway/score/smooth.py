@@ -36,10 +36,17 @@ def landmarks(count: int, seed: int) -> NDArray[np.intp]:
     return found
 
 
-def near(ours: Array, theirs: Array, gamma: float) -> Array:
-    """exp(−γ · squared distance): 1 at the same place, nothing far away."""
-    squares = (ours**2).sum(axis=1)[:, None] + (theirs**2).sum(axis=1) - 2.0 * ours @ theirs.T
-    found: Array = np.exp(-gamma * np.maximum(squares, 0.0))
+def near(ours: Array, theirs: Array, gamma: float, squares: Array | None = None) -> Array:
+    """exp(−γ · squared distance): 1 at the same place, nothing far away. `squares`: those of `theirs`, summed."""
+    if squares is None:
+        squares = squared(theirs)
+    distance = squared(ours)[:, None] + squares - 2.0 * (ours @ theirs.T)
+    found: Array = np.exp(-gamma * np.maximum(distance, 0.0))
+    return found
+
+
+def squared(rows: Array) -> Array:
+    found: Array = np.einsum("ij,ij->i", rows, rows)
     return found
 
 

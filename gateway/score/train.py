@@ -1,4 +1,4 @@
-"""Fits the two heads: `python -m gateway.score.train --data DIR` writes `data/lexical.json`.
+"""Fits what ships: `python -m gateway.score.train --data DIR` writes `data/lexical.json` and `data/ensemble.npz`.
 
 No public data holds outcomes of a 135M model on easy everyday asks, so the heads start from weights set by hand
 (`PRIOR`) and labelled rows pull them away from there: ridge regression towards the prior, not towards zero. DIR holds
@@ -8,11 +8,8 @@ the files named in `docs/scoring.md`; what ships are numbers, no text.
 from __future__ import annotations
 
 import argparse
-import csv
 import json
-import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,11 +17,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway.score.ask import ask_of
+from gateway.score.encoder import Encoder
 from gateway.score.features import NAMES, read
 from gateway.score.lexicon import DATA, lexicon
-from gateway.score.router import Router, fit_router
+from gateway.score.router import HEADS, Router, fit_router, fit_views
+from gateway.score.rows import SOURCES, Row, training_rows
+from gateway.score.shipped import FILE, packed
+from gateway.score.views import views
+from gateway.score.weights import save
 
-__all__ = ["Router", "fit_router", "train"]
+__all__ = ["Router", "fit_router"]
 
 Array = NDArray[np.float64]
 
@@ -48,6 +50,7 @@ PRIOR: Final = {
 """Weights set by hand: (intercept, weights); a feature that is not named has weight 0."""
 STRENGTH: Final = 40.0
 """How many rows' worth of belief a weight of the prior has."""
+SEED = 0
 HELD: Final = frozenset(
     {
         "intercept", "length", "long_words", "sentences", "why", "turns", "tiny", "short_easy", "given", "choices",
@@ -57,41 +60,18 @@ HELD: Final = frozenset(
 """Weights that stay as set by hand: no labelled row is an easy everyday ask, so the rows cannot speak about them."""
 SMALLER = 0.2
 """What is left of the smallest labelled models' chance (0.5B to 9B) for a model of 135M."""
-STRONG = ("llama-3.1-nemotron-51b-instruct", "llama-3.3-nemotron-super-49b-v1")
-SMALL = ("qwen2.5-7b-instruct", "mistral-7b-instruct-v0.3", "gemma-2-9b-it", "llama-3.1-8b-instruct")
 TASKS = frozenset({"math", "mbpp", "human_eval", "agentverse-logicgrid", "gpqa"})
-"""gsm8k, mgsm and mmlu overlap with the tests. The short quiz tasks (natural_qa, trivia_qa, openbook_qa, arc_challenge,
-commonsense_qa, commongen) are scored by exact match on rare facts or lost their choices: they would teach that every
-short question is beyond everybody."""
+"""Of LLMRouter, by which the formula is pulled. The short quiz tasks are scored by exact match on rare facts or lost
+their choices: they would teach that every short question is beyond everybody. The router sees them, for it ranks."""
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    text: str
-    local: float
-    """P(local right) as labelled, 0 … 1."""
-    remote: float
-
-
-def rows(directory: Path) -> list[Row]:
-    """Every training row, without those that also stand in a test file."""
-    tests = {_norm(row["prompt"]) for row in _csv(directory / "routellm_mmlu_dev.csv")}
-    tests |= {_norm(row["question"]) for row in _csv(directory / "mgsm_en.csv")}
-    return [row for row in _all(directory) if _norm(row.text) not in tests]
-
-
-def _all(directory: Path) -> Iterator[Row]:
-    for row in _csv(directory / "llmrouter_9models_train.csv"):
-        if row["task"] in TASKS:
-            every = min(float(row[model]) for model in SMALL)
-            yield Row(row["prompt"], SMALLER * every, float(np.mean([float(row[model]) for model in STRONG])))
-    for name in ("crux", "math-l5"):
-        for row in _csv(directory / f"zeroeval_{name}.csv"):
-            yield Row(row["question"], SMALLER * _number(row["gemma-2-2b-it"]), _number(row["gpt-4o-2024-08-06"]))
-    for language in ("en", "es", "fr"):
-        for row in _csv(directory / f"mifeval_{language}.csv"):
-            small = _number(row["Qwen__Qwen2.5-0.5B-Instruct-GPTQ-Int4"])
-            yield Row(row["prompt"], SMALLER * small, _number(row["gpt-4o-2024-08-06"]))
+def pulling(found: Sequence[Row]) -> list[tuple[str, float, float]]:
+    """(text, P(local right), P(remote right)) of the rows that pull the formula."""
+    return [
+        (row.text, SMALLER * min(row.local), float(np.mean(row.remote)))
+        for row in found
+        if row.source != "LLMRouter" or row.task in TASKS
+    ]
 
 
 def fit(values: Array, labels: Array, prior: Array, steps: int = 30) -> Array:
@@ -109,22 +89,18 @@ def fit(values: Array, labels: Array, prior: Array, steps: int = 30) -> Array:
     return weights
 
 
-def train(directory: Path) -> dict[str, Any]:
+def formula_of(found: Sequence[Row]) -> dict[str, Any]:
     """The document of `data/lexical.json`."""
-    found = rows(directory)
-    values = design([row.text for row in found])
+    rows = pulling(found)
+    values = design([text for text, _, _ in rows])
     document: dict[str, Any] = {
         "format": 1,
         "made_by": "python -m gateway.score.train",
         "seed": None,
-        "rows": len(found),
-        "data": [
-            {"name": "LLMRouter train (math, mbpp, human_eval, logicgrid, gpqa)", "licence": "MIT"},
-            {"name": "ZeroEval crux and math-l5", "licence": "Apache-2.0"},
-            {"name": "M-IFEval en, es, fr", "licence": "Apache-2.0"},
-        ],
+        "rows": len(rows),
+        "data": list(SOURCES),
     }
-    for name, labels in (("local", [row.local for row in found]), ("remote", [row.remote for row in found])):
+    for name, labels in (("local", [local for _, local, _ in rows]), ("remote", [remote for _, _, remote in rows])):
         prior, target = prior_of(name), np.array(labels)
         weights = fit(values, target, prior)
         document[name] = {
@@ -133,6 +109,16 @@ def train(directory: Path) -> dict[str, Any]:
             "log_loss": {"prior": log_loss(values, target, prior), "fitted": log_loss(values, target, weights)},
         }
     return document
+
+
+def router_of(found: Sequence[Row], encoder: Encoder, seed: int = 0) -> Router:
+    """The router that ships. How far apart a source's models are is no property of its texts, so it is taken out."""
+    gains = np.array([np.mean(row.remote) - np.mean(row.local) for row in found])
+    sources = np.array([row.source for row in found])
+    overall = gains.mean()
+    for source in sorted(set(sources)):
+        gains[sources == source] += overall - gains[sources == source].mean()
+    return fit_views(views([row.text for row in found], HEADS, encoder), gains, HEADS, seed)
 
 
 def prior_of(name: str) -> Array:
@@ -151,25 +137,16 @@ def log_loss(values: Array, labels: Array, weights: Array) -> float:
     return round(float(np.mean(np.logaddexp(0, logits) - labels * logits)), 4)
 
 
-def _csv(path: Path) -> Iterator[dict[str, str]]:
-    with path.open(encoding="utf-8", newline="") as file:
-        yield from csv.DictReader(file)
-
-
-def _number(text: str) -> float:
-    return float(text or 0)
-
-
-def _norm(text: str) -> str:
-    return re.sub(r"\W+", "", text.lower())[:200]
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder with the labelled files")
-    parser.add_argument("--out", type=Path, default=DATA / "lexical.json")
+    parser.add_argument("--out", type=Path, default=DATA)
     arguments = parser.parse_args()
-    arguments.out.write_text(json.dumps(train(arguments.data), indent=1) + "\n", encoding="utf-8")
+    found = training_rows(arguments.data)
+    text = json.dumps(formula_of(found), indent=1) + "\n"
+    (arguments.out / "lexical.json").write_text(text, encoding="utf-8")
+    made_of = {"made_by": "python -m gateway.score.train", "data": list(SOURCES), "rows": len(found), "seed": SEED}
+    save(FILE, packed(router_of(found, Encoder(), SEED)), made_of, arguments.out)
 
 
 if __name__ == "__main__":

@@ -199,7 +199,7 @@ async def test_a_short_follow_up_is_scored_with_what_it_follows(
 
 def test_a_score_names_the_formula_that_made_it(scorer: LexicalScorer) -> None:
     name, _, digest = scorer.score_text("Hello").scorer.partition(":")
-    assert name == "lexical-1"
+    assert name == "ensemble-1"
     assert len(digest) == 8
     assert int(digest, 16) >= 0
 
