@@ -21,16 +21,20 @@ from bench.detect import commit
 from bench.overhead import ROOT, machine
 from bench.report import placed
 from bench.routing_aims import aims
+from bench.routing_encoder import RememberingEncoder
+from bench.routing_memory import Memory
 from bench.routing_metrics import DRAWS
 from bench.routing_plan import SEEDS, Lab, Measured, in_domain, left_out, transfer
 from bench.routing_sets import Public, public
 from bench.routing_shift import languages, realised
-from bench.routing_shipped import family, has_encoder, lexical, shipped
+from bench.routing_shipped import family, lexical, shipped
 from bench.routing_speed import TIMES, speed
 from bench.routing_tables import tables
+from gateway.score.encoder import Encoder, installed
 
 ROUTELLM, DATA = "GATEWAY_BENCH_ROUTELLM", "GATEWAY_BENCH_ROUTING"
 PAGE = ROOT / "docs" / "routing.md"
+CACHE = ROOT / ".cache" / "bench"
 LEARNT = "the shipped weights (docs/scoring.md)"
 
 
@@ -76,11 +80,12 @@ def _step(name: str, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
 
 
 def laboratory(options: argparse.Namespace) -> Lab:
-    from gateway.score.router import fit_router
-
-    encoder = has_encoder() and not options.fast
+    reader = RememberingEncoder(CACHE) if installed() and not options.fast else None
+    if reader is not None:
+        reader.load()
     draws, seeds = (100, SEEDS[:1]) if options.quick else (DRAWS, SEEDS)
-    return Lab(fit_router, lexical, shipped(), LEARNT, encoder, draws, seeds)
+    memory = Memory(reader is not None, reader or Encoder())
+    return Lab(memory.fit, lexical, shipped(reader), LEARNT, reader is not None, draws, seeds)
 
 
 def main() -> None:

@@ -92,7 +92,7 @@ def in_domain(found: Public, lab: Lab) -> Iterator[Measured]:
     for name, (train, test) in found.llmrouter.items():
         split = [all_of(test, train)]
         told = f"LLMRouter's training rows ({len(train):,})"
-        yield f"LLMRouter, {name}", lab.suite(test, split, *lab.trained(test, split, told))
+        yield f"LLMRouter, {name}", lab.suite(test, split, *lab.as_shipped(test), *lab.trained(test, split, told))
     for name, questions in found.zeroeval.items():
         yield f"ZeroEval {name}", _folds(questions, lab, lab.seeds)
     for (size, code), questions in found.mifeval.items():

@@ -11,6 +11,8 @@ from bench.routing_metrics import Array
 from bench.routing_plan import MISTRAL, Lab
 from bench.routing_routers import FAST, SLOW, Fitted, Scores, array
 from bench.routing_sets import GRADE_SCHOOL, Public
+from bench.routing_shipped import FAST as FAST_SHIPPED
+from bench.routing_shipped import asks_encoder
 
 POLICY = 0.55
 """The threshold of the shipped policy."""
@@ -51,7 +53,21 @@ def realised(found: Public, lab: Lab, family: Family) -> dict[str, Any]:
                 "sets": {one: round(float(out.mean()), 4) for one, out in over.items()},
                 "families": _by_family(over, families),
             }
-    return table
+    return table | _asked(lab, sets, families)
+
+
+def _asked(lab: Lab, sets: Mapping[str, Sequence[str]], families: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    """In which share of the requests the shipped scorer asks the encoder."""
+    if FAST_SHIPPED not in lab.shipped:
+        return {}
+    asked = {name: asks_encoder(lab.shipped[FAST_SHIPPED](texts)) for name, texts in sets.items()}
+    return {
+        "the encoder is asked": {
+            "threshold": None,
+            "sets": {name: round(float(each.mean()), 4) for name, each in asked.items()},
+            "families": _by_family(asked, families),
+        }
+    }
 
 
 def _sets(found: Public) -> dict[str, tuple[str, ...]]:

