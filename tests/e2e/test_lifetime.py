@@ -301,6 +301,6 @@ def test_a_backend_behind_litellm_answers_once_it_is_imported_and_what_is_privat
 def test_without_such_a_backend_litellm_is_not_imported(tmp_path: Path, outside: CaptureServer) -> None:
     with serving(tmp_path, {"backends": [backend(outside)]}, env=CANNED) as gateway:
         gateway.ask(HARD)
-        assert resident_mb(gateway) < 150  # litellm alone is more than that
+        assert resident_mb(gateway) < 190  # litellm alone is 230
         ready = json.loads(gateway.get("/readyz").text)
         assert ready["status"] == "ready"

@@ -239,4 +239,4 @@ def test_no_schema_takes_long_to_read(schema: Any) -> None:
     began = time.thread_time()
     with contextlib.suppress(Unsupported):
         plain_schema(schema)
-    assert time.thread_time() - began < 0.7
+    assert time.thread_time() - began < 7
