@@ -22,14 +22,21 @@ class Prior(NamedTuple):
 
 
 def prior(text: str, local: BackendSpec) -> Prior:
-    """As the scorer of a gateway with this local model would begin: a language that it does not speak is no chance."""
+    """As the scorer of a gateway with this local model would begin: a language that it does not speak is no chance.
+
+    Without the encoder, which is not asked beside a calibration. Raises weights.Damaged.
+    """
+    from gateway.score.ensemble import ensemble, features, tilted
+
     ask = ask_of(text)
     reading = read(ask, lexicon())
     language = reading.language if reading.language_confidence >= SPOKEN else None
-    heads = formula()
-    chance = heads.local.chance(reading.values) if local.speaks(language) else 0.0
-    features = extended(reading.values, language, family_of(reading, ask, Needs()))
-    return Prior(features, chance, min(heads.remote.chance(reading.values), CEILING))
+    heads, seen = formula(), ensemble().fast(ask, reading)
+    here, outside = tilted(
+        heads.local.chance(reading.values), min(heads.remote.chance(reading.values), CEILING), seen.z
+    )
+    given = extended(features(reading, seen), language, family_of(reading, ask, Needs()))
+    return Prior(given, here if local.speaks(language) else 0.0, outside)
 
 
 def scorer_digest() -> str:

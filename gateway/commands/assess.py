@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from gateway.api.schema import parse_body
-from gateway.commands.situation import Situation, detecting, situation
+from gateway.commands.situation import Situation, detecting, scoring, situation
 from gateway.core.errors import BadRequest, ConfigurationError
 from gateway.core.types import Json, Zone
 
@@ -51,14 +51,13 @@ async def _assess(here: Situation, samples: Samples) -> Report:
     from gateway.assess.judge import Judge
     from gateway.assess.report import report
     from gateway.policy.load import load_policy
-    from gateway.score.scorer import LexicalScorer
 
     remotes = [spec.name for spec in here.specs if spec.zone is Zone.REMOTE]
     if not remotes:
         raise ConfigurationError("no backend outside is configured, so nothing can leave and nothing can be assessed")
     policy, now = load_policy(here.policy, here.specs), time.time()
     async with detecting(here, policy) as detector:
-        judge = Judge(policy, detector, LexicalScorer(here.specs[0]), remotes, now)
+        judge = Judge(policy, detector, scoring(here), remotes, now)
         verdicts = [await judge.verdict(sample) for sample in samples.rows]
         facts = {
             "at": datetime.fromtimestamp(now, UTC).isoformat(timespec="seconds"),

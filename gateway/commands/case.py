@@ -166,11 +166,11 @@ def _loaded(here: Situation, *, own_backends: bool) -> CompiledPolicy:
 
 async def _run_cases(here: Situation, cases: Path, policy: CompiledPolicy) -> Sequence[CaseResult]:
     from gateway.policy.cases import run_cases
-    from gateway.score.scorer import LexicalScorer
+    from gateway.score.scorer import EnsembleScorer
 
     specs = policy.catalogue.backends
     async with detecting(here, policy) as detector:
-        return await run_cases(here.policy, cases, detector=detector, scorer=LexicalScorer(specs[0]), backends=specs)
+        return await run_cases(here.policy, cases, detector=detector, scorer=EnsembleScorer(specs[0]), backends=specs)
 
 
 def _said(args: argparse.Namespace, policy: Path, results: Sequence[CaseResult]) -> str:

@@ -77,9 +77,9 @@ def _wanted(args: argparse.Namespace, cases: Path) -> bool:
 
 async def _run_cases(policy: Path, cases: Path, detector: Worded, specs: Sequence[BackendSpec]) -> int:
     from gateway.policy.cases import run_cases
-    from gateway.score.scorer import LexicalScorer
+    from gateway.score.scorer import EnsembleScorer
 
-    results = await run_cases(policy, cases, detector=detector, scorer=LexicalScorer(specs[0]), backends=specs)
+    results = await run_cases(policy, cases, detector=detector, scorer=EnsembleScorer(specs[0]), backends=specs)
     failed = [result for result in results if not result.passed]
     for result in failed:
         print(f"FAILED {result.note}")

@@ -14,7 +14,7 @@ import anyio
 
 from gateway.api.models import unknown_model
 from gateway.api.schema import parse_body
-from gateway.commands.situation import Situation, detecting, read_text, situation
+from gateway.commands.situation import Situation, detecting, read_text, scoring, situation
 from gateway.core.naming import LOCAL, meant
 from gateway.core.types import Json, Principal, Request, Standing
 from gateway.policy.targets import percent
@@ -71,12 +71,11 @@ async def _explain(here: Situation, request: Request, standing: Standing) -> dic
     from gateway.policy.explain import explain
     from gateway.policy.load import load_policy
     from gateway.policy.route import route
-    from gateway.score.scorer import LexicalScorer
     from gateway.wiring.spending import build_prices
 
     policy = load_policy(here.policy, here.specs)
     async with detecting(here, policy) as detector:
-        assessment = await assess(detector, LexicalScorer(here.specs[0]), request, {})
+        assessment = await assess(detector, scoring(here), request, {})
     assessment = replace(assessment, rank=standing.rank, quality=standing.quality, share=standing.share)
     findings: list[Any] = [
         {

@@ -12,7 +12,7 @@ from typing import Any
 
 import anyio
 
-from gateway.commands.situation import chat_or_text, messages_of, rows, situation
+from gateway.commands.situation import chat_or_text, messages_of, rows, scoring, situation
 from gateway.core.types import Principal, Request, Score
 
 
@@ -23,10 +23,9 @@ def run(args: argparse.Namespace) -> int:
 
 async def _score(args: argparse.Namespace) -> None:
     from gateway.score.explain import explain
-    from gateway.score.scorer import LexicalScorer
 
     args.policy = None
-    scorer = LexicalScorer(situation(args).specs[0])
+    scorer = scoring(situation(args))
     person = args.explain and sys.stdout.isatty() and not (args.json or args.jsonl)
     for row in rows(args) if args.jsonl else [chat_or_text() if args.explain else next(rows(args))]:
         request = Request("score", Principal(), "auto", {**row, "messages": messages_of(row)})

@@ -19,6 +19,7 @@ from gateway.settings import Settings, load_settings
 if TYPE_CHECKING:
     from gateway.detect.stack import Worded
     from gateway.policy.evaluate import CompiledPolicy
+    from gateway.score.scorer import EnsembleScorer
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,15 @@ async def detecting(here: Situation, policy: CompiledPolicy) -> AsyncGenerator[W
     async with AsyncExitStack() as stack:
         found = build_stack(settings, here.folder, packs_place(settings, here.folder), None, stack)
         yield build_detector(found, lambda: policy.own, stack)
+
+
+def scoring(here: Situation) -> EnsembleScorer:
+    """The scorer of a gateway with this configuration. Raises ConfigurationError."""
+    from gateway.wiring.calibration import build_calibration
+    from gateway.wiring.scoring import build_scorer
+
+    calibration = build_calibration(here.settings, here.folder)
+    return build_scorer(here.specs[0], here.settings.score, calibration, patient=True)
 
 
 def rows(args: argparse.Namespace) -> Iterator[dict[str, Any]]:

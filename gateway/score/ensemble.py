@@ -73,15 +73,19 @@ class Ensemble:
 
 
 @cache
-def ensemble(*, meanings: bool = False) -> Ensemble:
+def ensemble(meanings: bool = False) -> Ensemble:
     """Read at the first call, not at import. `meanings`: with the heads that need an encoder. Raises Damaged."""
     return Ensemble(shipped(meanings=meanings))
 
 
 def tilted(local: float, remote: float, z: float) -> tuple[float, float]:
-    """(P(local right), P(remote right)) of the formula, as the ensemble sees them."""
+    """(P(local right), P(remote right)) of the formula, as the ensemble sees them.
+
+    It never makes the local model look better: what is easy for large models need not be for a tiny one.
+    """
     pull = max(-MOST, min(MOST, z))
-    return logistic(_logit(local) - TILT_LOCAL * pull), min(CEILING, logistic(_logit(remote) + TILT_REMOTE * pull))
+    here = logistic(_logit(local) - TILT_LOCAL * pull) if pull > 0 else local
+    return here, min(CEILING, logistic(_logit(remote) + TILT_REMOTE * pull))
 
 
 def features(reading: Reading, seen: Impression | None) -> tuple[float, ...]:

@@ -22,6 +22,8 @@ CEILING = 0.95
 FAR = 0.3
 """Distance from the threshold of the shipped policy at which the formula is as sure as it gets."""
 THRESHOLD = 0.55
+GREY = (0.45, 0.7)
+"""Fast gains for which an encoder is asked: around the shipped threshold, where it may change the side."""
 
 
 @dataclass(frozen=True, slots=True)

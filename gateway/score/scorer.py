@@ -6,6 +6,7 @@ corrected by a calibration. Whatever piece fails, what came before it is the sco
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ from gateway.score.easy import SHARES, easy_intent
 from gateway.score.encoder import Encoder
 from gateway.score.family import family_of
 from gateway.score.features import NAMES, Reading, read
-from gateway.score.formula import CEILING, formula, sureness
+from gateway.score.formula import CEILING, GREY, formula, sureness
 from gateway.score.lexicon import LANGUAGES, digest, lexicon
 from gateway.score.needs import needs_of
 from gateway.score.serves import SPOKEN as SPOKEN
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
     from gateway.score.ensemble import Ensemble, Impression
 
 NAME = "ensemble-1"
-GREY = (0.45, 0.7)
-"""Fast gains for which the encoder is asked: around the shipped threshold, where it may change the side."""
 MOST_SURE_ALONE = 0.6
 """Confidence at most, when the ensemble cannot be asked and cue words are all there is."""
 
@@ -68,25 +67,31 @@ class EnsembleScorer:
         calibration: Calibration | None = None,
         encoder: Encoder | None = None,
         grey: tuple[float, float] = GREY,
+        ensemble: Callable[[bool], Ensemble] | None = None,
     ) -> None:
         """`count` is the local engine's own, for prompts near its limit. `encoder` is asked once it is `ready`, and
-        never beside a calibration: that was fitted to what the fast heads say."""
+        never beside a calibration: that was fitted to what the fast heads say. `ensemble` reads another one than the
+        shipped, with the heads that need an encoder or without."""
         self._local, self._calibration, self._grey = local, calibration, grey
         self._encoder = encoder if calibration is None else None
         self._counting = Counting(local, count)
         self._name = f"{NAME}:{digest()[:8]}" + (f"+{calibration.digest}" if calibration else "")
         self._lexicon, self._formula = lexicon(), formula()
+        self._reads = ensemble
         self._ensemble: Ensemble | None = None
         self.problem: str | None = None
         """Why the ensemble cannot be asked; None = it can, or nobody has tried."""
 
     async def warm(self) -> None:
-        """Load what would otherwise be loaded by the first requests, in a thread. Never raises."""
+        """Load the weights beside the first requests, and the encoder once a score lies in the grey band. Never raises.
+
+        Runs as long as the gateway: an encoder that no request needs takes no memory.
+        """
         from anyio.to_thread import run_sync
 
-        await run_sync(self._load)
+        await run_sync(self._load, abandon_on_cancel=True)
         if self._encoder is not None:
-            await run_sync(self._encoder.try_to_load)
+            await self._encoder.load_when_wanted()
 
     async def score(self, request: Request) -> Score:
         needs, tokens = Needs(), 0
@@ -131,7 +136,7 @@ class EnsembleScorer:
 
     async def _slow(self, task: Task, score: Score, seen: Impression) -> Score:
         """The score with the encoder; the fast one where that fails."""
-        if self._encoder is None or self._ensemble is None:
+        if self._encoder is None or self._ensemble is None or not await self._encoder.ready_now():
             return score
         try:
             return self._weighed(task, self._ensemble.slow(seen, await self._encoder.read(task.ask.prose)))
@@ -139,10 +144,9 @@ class EnsembleScorer:
             return score
 
     def _grey_zone(self, score: Score) -> bool:
-        """Whether an encoder is ready and might change the side."""
+        """Whether there is an encoder that might change the side."""
         low, high = self._grey
-        ready = self._encoder is not None and self._encoder.ready
-        return ready and score.gain is not None and low <= score.gain <= high
+        return self._encoder is not None and score.gain is not None and low <= score.gain <= high
 
     def _serves(self, task: Task) -> bool:
         if self._local is None:
@@ -204,9 +208,11 @@ class EnsembleScorer:
         if self._ensemble is not None or self.problem is not None:
             return
         try:
-            from gateway.score.ensemble import ensemble
+            if self._reads is None:
+                from gateway.score.ensemble import ensemble
 
-            self._ensemble = ensemble(meanings=self._encoder is not None)
+                self._reads = ensemble
+            self._ensemble = self._reads(self._encoder is not None)
         except Exception as error:  # noqa: BLE001 - damaged weights, no numpy: the formula goes on without them
             self.problem = f"{type(error).__name__}: {error}"
 

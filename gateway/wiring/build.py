@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -31,7 +31,7 @@ from gateway.wiring.places import Places, places, secret
 from gateway.wiring.policies import vocabulary
 from gateway.wiring.readiness import build_health
 from gateway.wiring.records import facts
-from gateway.wiring.scoring import build_scoring
+from gateway.wiring.scoring import build_scorer, build_scoring
 from gateway.wiring.shadow import build_shadow
 from gateway.wiring.shares import watch_shares
 from gateway.wiring.spending import build_prices
@@ -64,6 +64,7 @@ class Built:
     metrics: Metrics
     warming: Warming
     shadow: Shadow | None
+    warm_scorer: Callable[[], Coroutine[Any, Any, None]]
 
 
 def build(settings: Settings, folder: Path, local: LocalBackend | None, stack: AsyncExitStack, log: Any) -> Built:
@@ -101,7 +102,7 @@ def build(settings: Settings, folder: Path, local: LocalBackend | None, stack: A
     health = build_health(policies, stores, ends.local, ends.remotes, warming)
     shadow = build_shadow(settings, folder, parts, metrics, log)
     app = build_app(settings, replace(parts, shadow=shadow), ends.specs, metrics, health, log)
-    return Built(app, where, ends, policies, detector.pack, stores, metrics, warming, shadow)
+    return Built(app, where, ends, policies, detector.pack, stores, metrics, warming, shadow, scoring.warm)
 
 
 def _ends(settings: Settings, folder: Path, local: LocalBackend | None, stack: AsyncExitStack, log: Any) -> Ends:
@@ -120,11 +121,14 @@ class _Scoring:
     scorer: Scorer
     traffic: Traffic
     cascade: Cascade | None
+    warm: Callable[[], Coroutine[Any, Any, None]]
+    """Loads the scorer's weights beside the first requests."""
 
 
 def _scoring(settings: Settings, folder: Path, ends: Ends, metrics: Metrics) -> _Scoring:
     calibration = build_calibration(settings, folder)
     traffic = RollingTraffic(calibration.quantiles if calibration else None)
     watch_shares(metrics, settings, traffic.shares)
-    scorer, staying = build_scoring(ends.specs[0], ends.local, traffic)
-    return _Scoring(scorer, staying, build_cascade(settings, calibration))
+    asked = build_scorer(ends.specs[0], settings.score, calibration, ends.local)
+    scorer, staying = build_scoring(asked, traffic)
+    return _Scoring(scorer, staying, build_cascade(settings, calibration), asked.warm)

@@ -76,6 +76,7 @@ def _run_beside(tasks: anyio.abc.TaskGroup, built: Built) -> None:
         tasks.start_soon(run)
     for name in remotes.litellm:
         tasks.start_soon(built.warming.warm, remotes.backends[name])
+    tasks.start_soon(built.warm_scorer)
     tasks.start_soon(built.stores.cache.warm)
     tasks.start_soon(built.stores.taints.warm)
     if built.shadow is not None:

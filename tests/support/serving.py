@@ -107,7 +107,8 @@ def serving(
     environment = {
         name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_") and "_API_KEY" not in name
     }
-    environment |= {"PYTHONUNBUFFERED": "1", **(env or {})}
+    # The encoder takes seconds to load and 150 MB: whoever wants it served says so.
+    environment |= {"PYTHONUNBUFFERED": "1", "GATEWAY_SCORE__ENCODER": "off", **(env or {})}
     scheme = "https" if "tls" in settings["server"] else "http"
     with (folder / "stderr.log").open("wb") as log:
         process = subprocess.Popen(
