@@ -20,7 +20,7 @@ import anyio
 
 from gateway.core.types import Principal, Request
 from gateway.score.formula import THRESHOLD
-from gateway.score.scorer import LexicalScorer
+from gateway.score.scorer import EnsembleScorer
 
 PROSE = (
     "Could you explain how the two contracts differ, and which of them our suppliers in Lyon would rather sign? "
@@ -35,7 +35,7 @@ def main() -> None:
     parser.add_argument("--privacy", type=Path)
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
-    scorer = LexicalScorer()
+    scorer = EnsembleScorer()
     result: dict[str, Any] = {"time_us": anyio.run(times, scorer)}
     if arguments.privacy:
         result["language"] = languages(scorer, arguments.privacy, arguments.routing)
@@ -49,7 +49,7 @@ def main() -> None:
         arguments.json.write_text(text + "\n", encoding="utf-8")
 
 
-async def times(scorer: LexicalScorer) -> dict[str, dict[str, float]]:
+async def times(scorer: EnsembleScorer) -> dict[str, dict[str, float]]:
     """CPU microseconds of one whole `score()`, median of many, by size and kind of text."""
     kinds = {"prose": PROSE, "code": CODE, "wish": PROSE + "Please use the best model for this. "}
     sizes = (200, 400, 2_000, 20_000, 1_000_000)
@@ -57,7 +57,7 @@ async def times(scorer: LexicalScorer) -> dict[str, dict[str, float]]:
             for kind, text in kinds.items()}  # fmt: skip
 
 
-async def median(scorer: LexicalScorer, text: str) -> float:
+async def median(scorer: EnsembleScorer, text: str) -> float:
     body = {"messages": [{"role": "system", "content": "You are helpful."}, {"role": "user", "content": text}]}
     request = Request(id="b", principal=Principal(), model="auto", body=body)
     taken = []
@@ -68,7 +68,7 @@ async def median(scorer: LexicalScorer, text: str) -> float:
     return round(statistics.median(taken), 1)
 
 
-def languages(scorer: LexicalScorer, privacy: Path, routing: Path | None) -> dict[str, dict[str, float]]:
+def languages(scorer: EnsembleScorer, privacy: Path, routing: Path | None) -> dict[str, dict[str, float]]:
     """Per language, of texts of 40 characters and more: share decided rightly, share decided wrongly."""
     texts = [(row["lang"], row["text"]) for row in prompts(privacy)]
     croatian = re.compile("[čćšžđ]|^Koj|^U (?:koj|čem)")  # some Italian exam rows are in Croatian
@@ -97,7 +97,7 @@ def languages(scorer: LexicalScorer, privacy: Path, routing: Path | None) -> dic
     return table
 
 
-def sides(scorer: LexicalScorer, privacy: Path, routing: Path | None) -> dict[str, dict[str, float]]:
+def sides(scorer: EnsembleScorer, privacy: Path, routing: Path | None) -> dict[str, dict[str, float]]:
     """Share of rows on the hard side of the shipped threshold."""
     groups: dict[str, list[str]] = {}
     for row in prompts(privacy):
@@ -116,7 +116,7 @@ def sides(scorer: LexicalScorer, privacy: Path, routing: Path | None) -> dict[st
     return table
 
 
-def parallel(scorer: LexicalScorer, routing: Path) -> dict[str, float]:
+def parallel(scorer: EnsembleScorer, routing: Path) -> dict[str, float]:
     """Same item, other language: share of items on the side of the English one."""
     found = {code: [scorer.score_text(row["question"]).gain or 0.0 for row in rows(routing / f"mgsm_{code}.csv")]
              for code in ("en", "es", "de", "fr")}  # fmt: skip
@@ -129,7 +129,7 @@ def parallel(scorer: LexicalScorer, routing: Path) -> dict[str, float]:
     return {**same, "all four": every, "english hard": share(sum(english), len(english))}
 
 
-def apgr_rows(scorer: LexicalScorer, routing: Path) -> dict[str, dict[str, float]]:
+def apgr_rows(scorer: EnsembleScorer, routing: Path) -> dict[str, dict[str, float]]:
     mmlu = list(rows(routing / "routellm_mmlu_dev.csv"))
     test = list(rows(routing / "llmrouter_9models_test.csv"))
     strong = ("llama-3.1-nemotron-51b-instruct", "llama-3.3-nemotron-super-49b-v1")

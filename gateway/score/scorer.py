@@ -225,6 +225,3 @@ def score_text(text: str, local: BackendSpec | None = None) -> Score:
 def features_of(text: str) -> dict[str, float]:
     """The lexical features of a text by name, for explaining a score."""
     return dict(zip(NAMES, read(ask_of(text), lexicon()).values, strict=True))
-
-
-LexicalScorer = EnsembleScorer

@@ -22,7 +22,7 @@ from gateway.core.errors import (
 )
 from gateway.core.types import Chunk, Sensitivity, Zone
 from gateway.detect import Scanner
-from gateway.score.scorer import LexicalScorer
+from gateway.score.scorer import EnsembleScorer
 from tests.support.line import (
     IBAN,
     POLICY,
@@ -80,7 +80,7 @@ async def test_a_detector_that_is_too_slow_makes_the_request_unknown_and_keeps_i
 async def test_content_that_nobody_can_read_is_refused_where_no_backend_could_read_it_either(
     lines: Lines, scanner: Scanner
 ) -> None:
-    line = lines(detector=scanner, scorer=LexicalScorer())
+    line = lines(detector=scanner, scorer=EnsembleScorer())
     image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo="}}
     with pytest.raises(UnsupportedContent):
         await line.ask(asking(messages=[{"role": "user", "content": [image]}]))

@@ -15,7 +15,7 @@ from gateway.policy import document
 from gateway.policy.cases import CATALOGUE, run_cases
 from gateway.policy.check import Report, check_policy
 from gateway.policy.load import load_policy
-from gateway.score.scorer import LexicalScorer
+from gateway.score.scorer import EnsembleScorer
 from gateway.wiring.policies import vocabulary
 
 pytestmark = pytest.mark.anyio
@@ -66,7 +66,7 @@ async def test_an_example_of_the_guide_does_what_it_says(
         beside.write_text(cases, encoding="utf-8")
         policy = load_policy(path, CATALOGUE)
         detector = OwnDetector(rules, lambda: policy.own)
-        results = await run_cases(path, beside, detector=detector, scorer=LexicalScorer(CATALOGUE[0]))
+        results = await run_cases(path, beside, detector=detector, scorer=EnsembleScorer(CATALOGUE[0]))
         assert results
         assert [(result.note, result.differences) for result in results if result.differences] == []
 

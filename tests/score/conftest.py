@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from gateway.core.types import BackendSpec, Principal, Request, Zone
-from gateway.score.scorer import LexicalScorer
+from gateway.score.scorer import EnsembleScorer
 
 
 @pytest.fixture(scope="session")
-def scorer() -> LexicalScorer:
-    return LexicalScorer()
+def scorer() -> EnsembleScorer:
+    return EnsembleScorer()
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ from gateway.score.easy import easy_intent
 from gateway.score.family import family_of
 from gateway.score.features import read
 from gateway.score.lexicon import lexicon
-from gateway.score.scorer import LexicalScorer
+from gateway.score.scorer import EnsembleScorer
 
 pytestmark = pytest.mark.anyio
 MANY = 100_000
@@ -55,14 +55,14 @@ ODD = {
 
 
 @pytest.mark.parametrize("text", NOTHING.values(), ids=NOTHING.keys())
-def test_nothing_has_no_score(scorer: LexicalScorer, text: str) -> None:
+def test_nothing_has_no_score(scorer: EnsembleScorer, text: str) -> None:
     score = scorer.score_text(text)
     assert score.gain is None
     assert score.confidence == 0
 
 
 @pytest.mark.parametrize("text", ODD.values(), ids=ODD.keys())
-def test_what_hardly_is_a_text_has_a_score_of_low_confidence(scorer: LexicalScorer, text: str) -> None:
+def test_what_hardly_is_a_text_has_a_score_of_low_confidence(scorer: EnsembleScorer, text: str) -> None:
     score = scorer.score_text(text)
     assert score.gain is not None
     assert 0 <= score.gain <= 1
@@ -119,7 +119,7 @@ BODIES: dict[str, Any] = {
 
 @pytest.mark.parametrize("body", BODIES.values(), ids=BODIES.keys())
 async def test_no_shape_of_a_body_is_an_exception(
-    scorer: LexicalScorer, request_of: Callable[..., Request], body: Any
+    scorer: EnsembleScorer, request_of: Callable[..., Request], body: Any
 ) -> None:
     request = Request(id="r", principal=request_of("x").principal, model="auto", body=body)
     score = await scorer.score(request)

@@ -10,7 +10,7 @@ import yaml
 from gateway.score.ask import ask_of
 from gateway.score.formula import THRESHOLD
 from gateway.score.lexicon import TOKEN
-from gateway.score.scorer import LexicalScorer
+from gateway.score.scorer import EnsembleScorer
 from gateway.score.wish import without_wishes
 
 GADGETS = yaml.safe_load(Path(__file__).with_name("gadgets.yaml").read_text(encoding="utf-8"))
@@ -49,7 +49,7 @@ def test_what_is_asked_is_what_is_left(gadget: str) -> None:
 
 
 @pytest.mark.parametrize("gadget", ROWS)
-def test_no_easy_ask_crosses_the_threshold(scorer: LexicalScorer, gadget: str) -> None:
+def test_no_easy_ask_crosses_the_threshold(scorer: EnsembleScorer, gadget: str) -> None:
     for ask in ASKS:
         alone = scorer.score_text(ask).gain or 0
         for text in joined(ask, gadget):

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from gateway.score.formula import THRESHOLD
-from gateway.score.scorer import LexicalScorer
+from gateway.score.scorer import EnsembleScorer
 
 SWAPS = yaml.safe_load(Path(__file__).with_name("swaps.yaml").read_text(encoding="utf-8"))
 WHO = 0.05
@@ -33,26 +33,26 @@ SPOKEN = [
 ]
 
 
-def gains(scorer: LexicalScorer, asks: list[str]) -> list[float]:
+def gains(scorer: EnsembleScorer, asks: list[str]) -> list[float]:
     scores = [scorer.score_text(ask).gain for ask in asks]
     return [gain for gain in scores if gain is not None]
 
 
 @pytest.mark.parametrize("asks", [*NAMED, *GENDERED])
-def test_names_and_genders_hardly_move_a_gain(scorer: LexicalScorer, asks: list[str]) -> None:
+def test_names_and_genders_hardly_move_a_gain(scorer: EnsembleScorer, asks: list[str]) -> None:
     found = gains(scorer, asks)
     assert len(found) == len(asks)
     assert max(found) - min(found) <= WHO
 
 
 @pytest.mark.parametrize("asks", SPOKEN)
-def test_a_translation_hardly_moves_a_gain(scorer: LexicalScorer, asks: list[str]) -> None:
+def test_a_translation_hardly_moves_a_gain(scorer: EnsembleScorer, asks: list[str]) -> None:
     found = gains(scorer, asks)
     assert len(found) == 5
     assert max(found) - min(found) <= LANGUAGE
 
 
-def test_nearly_every_swap_keeps_its_route(scorer: LexicalScorer) -> None:
+def test_nearly_every_swap_keeps_its_route(scorer: EnsembleScorer) -> None:
     groups: list[list[str]] = [each.values[0] for each in (*NAMED, *GENDERED, *SPOKEN)]  # type: ignore[misc]
     sides = [[gain >= THRESHOLD for gain in gains(scorer, asks)] for asks in groups]
     swaps = sum(len(group) - 1 for group in sides)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.score.scorer import LexicalScorer
+from gateway.score.scorer import EnsembleScorer
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,7 @@ from gateway.score.scorer import LexicalScorer
         ("मेरे मकान मालिक को पत्र लिखें", "hi"),
     ],
 )
-def test_clear_text_is_named(scorer: LexicalScorer, text: str, want: str) -> None:
+def test_clear_text_is_named(scorer: EnsembleScorer, text: str, want: str) -> None:
     score = scorer.score_text(text)
     assert score.language == want
     assert score.language_confidence >= 0.5
@@ -50,11 +50,11 @@ def test_clear_text_is_named(scorer: LexicalScorer, text: str, want: str) -> Non
         "SGVsbG8gd29ybGQgdGhpcyBpcyBiYXNlNjQ=", "https://example.com/a/b?c=d", "Mario Rossi, Berlin", "😀😀😀",
     ],
 )  # fmt: skip
-def test_what_is_short_ambiguous_code_or_numbers_is_not_named(scorer: LexicalScorer, text: str) -> None:
+def test_what_is_short_ambiguous_code_or_numbers_is_not_named(scorer: EnsembleScorer, text: str) -> None:
     score = scorer.score_text(text)
     assert (score.language, score.language_confidence) == (None, 0.0)
 
 
-def test_a_quoted_foreign_word_does_not_change_the_language(scorer: LexicalScorer) -> None:
+def test_a_quoted_foreign_word_does_not_change_the_language(scorer: EnsembleScorer) -> None:
     assert scorer.score_text("What does the Italian word 'buongiorno' mean and when do I say it?").language == "en"
     assert scorer.score_text("Cosa significa la parola 'the' e quando si usa in una frase?").language == "it"

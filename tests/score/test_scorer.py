@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from gateway.core.ports import Scorer
 from gateway.core.types import BackendSpec, Request
 from gateway.score.formula import THRESHOLD
-from gateway.score.scorer import LexicalScorer, score_text
+from gateway.score.scorer import EnsembleScorer, score_text
 
 pytestmark = pytest.mark.anyio
 CASES = yaml.safe_load(Path(__file__).with_name("cases.yaml").read_text(encoding="utf-8"))
@@ -52,7 +52,7 @@ MESSAGE = st.fixed_dictionaries(
 
 @pytest.mark.parametrize("side", ["easy", "hard"])
 @pytest.mark.parametrize("language", sorted(CASES))
-def test_asks_fall_on_their_side_of_the_shipped_threshold(scorer: LexicalScorer, language: str, side: str) -> None:
+def test_asks_fall_on_their_side_of_the_shipped_threshold(scorer: EnsembleScorer, language: str, side: str) -> None:
     asks = CASES[language][side]
     wrong = [ask for ask in asks if ((scorer.score_text(ask).gain or 0) >= THRESHOLD) != (side == "hard")]
     assert len(asks) >= 25
@@ -60,7 +60,7 @@ def test_asks_fall_on_their_side_of_the_shipped_threshold(scorer: LexicalScorer,
 
 
 @pytest.mark.parametrize("language", sorted(CASES))
-def test_asks_are_never_taken_for_another_language(scorer: LexicalScorer, language: str) -> None:
+def test_asks_are_never_taken_for_another_language(scorer: EnsembleScorer, language: str) -> None:
     said = {ask: scorer.score_text(ask).language for side in ("easy", "hard") for ask in CASES[language][side]}
     assert {ask: code for ask, code in said.items() if code not in {language, None}} == {}
 
@@ -81,7 +81,7 @@ def test_what_is_beyond_a_small_model_gains_comfortably(ask: str) -> None:
 @settings(max_examples=150, deadline=None)
 def test_any_messages_give_a_gain_between_0_and_1_or_none(messages: list[Any], extra: dict[str, Any]) -> None:
     request = Request(id="r", principal=None, model="auto", body={**extra, "messages": messages})  # type: ignore[arg-type]
-    score = asyncio.run(LexicalScorer().score(request))
+    score = asyncio.run(EnsembleScorer().score(request))
     assert score.gain is None or 0 <= score.gain <= 1
     assert 0 <= score.confidence <= 1
     assert 0 <= score.language_confidence <= 1
@@ -90,12 +90,12 @@ def test_any_messages_give_a_gain_between_0_and_1_or_none(messages: list[Any], e
 @given(text=st.text(max_size=400))
 @settings(max_examples=150, deadline=None)
 def test_any_text_scores(text: str) -> None:
-    score = LexicalScorer().score_text(text)
+    score = EnsembleScorer().score_text(text)
     assert score.gain is None or 0 <= score.gain <= 1
 
 
 async def test_what_cannot_be_read_at_all_has_no_gain(
-    scorer: LexicalScorer, request_of: Callable[..., Request]
+    scorer: EnsembleScorer, request_of: Callable[..., Request]
 ) -> None:
     port: Scorer = scorer
     broken = Request(id="r", principal=request_of("x").principal, model="auto", body={})
@@ -107,11 +107,11 @@ async def test_a_language_the_local_model_does_not_speak_is_worth_going_out(
     english_only: BackendSpec, request_of: Callable[..., Request]
 ) -> None:
     ask = "Qual è la capitale della Francia?"
-    score = await LexicalScorer(english_only).score(request_of(ask))
+    score = await EnsembleScorer(english_only).score(request_of(ask))
     assert (score.gain or 0) >= 0.9
     assert score.language == "it"
     assert score.language_confidence >= 0.5
-    assert ((await LexicalScorer().score(request_of(ask))).gain or 1) < 0.5
+    assert ((await EnsembleScorer().score(request_of(ask))).gain or 1) < 0.5
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ async def test_a_language_the_local_model_does_not_speak_is_worth_going_out(
 async def test_a_need_the_local_model_cannot_meet_is_worth_going_out(
     english_only: BackendSpec, request_of: Callable[..., Request], body: dict[str, Any]
 ) -> None:
-    scorer = LexicalScorer(english_only)
+    scorer = EnsembleScorer(english_only)
     assert ((await scorer.score(request_of("Hello", **body))).gain or 0) >= 0.9
     assert ((await scorer.score(request_of("Hello"))).gain or 1) < 0.5
 
@@ -134,7 +134,7 @@ async def test_an_image_without_a_word_goes_out_when_the_local_model_sees_nothin
     english_only: BackendSpec, request_of: Callable[..., Request]
 ) -> None:
     picture = {"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}]}
-    assert ((await LexicalScorer(english_only).score(request_of(picture))).gain or 0) >= 0.9
+    assert ((await EnsembleScorer(english_only).score(request_of(picture))).gain or 0) >= 0.9
 
 
 @pytest.mark.parametrize(
@@ -156,7 +156,7 @@ async def test_an_image_without_a_word_goes_out_when_the_local_model_sees_nothin
         "Utilise le plus gros modèle s'il te plaît.", "Bitte das große Modell verwenden.",
     ],
 )  # fmt: skip
-def test_asking_to_be_routed_changes_nothing(scorer: LexicalScorer, ask: str, wish: str) -> None:
+def test_asking_to_be_routed_changes_nothing(scorer: EnsembleScorer, ask: str, wish: str) -> None:
     for joined in (f"{ask}. {wish}", f"{ask}.\n{wish}"):
         assert scorer.score_text(joined).gain == pytest.approx(scorer.score_text(f"{ask}.").gain, abs=0.001)
 
@@ -164,7 +164,7 @@ def test_asking_to_be_routed_changes_nothing(scorer: LexicalScorer, ask: str, wi
 @given(text=st.text(st.characters(codec="utf-8"), max_size=200))
 @settings(max_examples=150, deadline=None)
 def test_asking_for_the_best_model_after_any_text_changes_nothing(text: str) -> None:
-    scorer = LexicalScorer()
+    scorer = EnsembleScorer()
     wished = scorer.score_text(f"{text}. please use the best model")
     assert wished.gain == scorer.score_text(f"{text}.").gain
 
@@ -182,12 +182,12 @@ def test_asking_for_the_best_model_after_any_text_changes_nothing(text: str) -> 
         ("Wer ist Hans?", "Wer ist Svetlana?"),
     ],
 )
-def test_names_and_genders_hardly_matter(scorer: LexicalScorer, one: str, other: str) -> None:
+def test_names_and_genders_hardly_matter(scorer: EnsembleScorer, one: str, other: str) -> None:
     assert scorer.score_text(one).gain == pytest.approx(scorer.score_text(other).gain, abs=0.03)
 
 
 async def test_a_short_follow_up_is_scored_with_what_it_follows(
-    scorer: LexicalScorer, request_of: Callable[..., Request]
+    scorer: EnsembleScorer, request_of: Callable[..., Request]
 ) -> None:
     hard = "Prove that there are infinitely many primes and explain every step"
     alone = await scorer.score(request_of("and in German?"))
@@ -197,14 +197,14 @@ async def test_a_short_follow_up_is_scored_with_what_it_follows(
     assert (thanked.gain or 1) < THRESHOLD
 
 
-def test_a_score_names_the_formula_that_made_it(scorer: LexicalScorer) -> None:
+def test_a_score_names_the_formula_that_made_it(scorer: EnsembleScorer) -> None:
     name, _, digest = scorer.score_text("Hello").scorer.partition(":")
     assert name == "ensemble-1"
     assert len(digest) == 8
     assert int(digest, 16) >= 0
 
 
-def test_a_megabyte_stays_bounded(scorer: LexicalScorer) -> None:
+def test_a_megabyte_stays_bounded(scorer: EnsembleScorer) -> None:
     for text in (
         "<system-reminder>" * 60_000,
         "use the best model " * 50_000,

@@ -8,7 +8,7 @@ import pytest
 
 from gateway.core.types import BackendSpec, Needs, Zone
 from gateway.score.ask import ask_of, last_ask
-from gateway.score.scorer import LexicalScorer
+from gateway.score.scorer import EnsembleScorer
 from gateway.score.serves import serves, wanted_language
 
 LOCAL = BackendSpec(
@@ -77,5 +77,5 @@ def test_a_follow_up_may_want_another_language() -> None:
 
 def test_an_answer_in_a_language_it_does_not_speak_is_worth_going_out() -> None:
     ask = "Translate into Spanish: where is the station?"
-    assert (LexicalScorer(LOCAL).score_text(ask).gain or 0) >= 0.9
-    assert (LexicalScorer(replace(LOCAL, languages=frozenset({"en", "es"}))).score_text(ask).gain or 1) < 0.55
+    assert (EnsembleScorer(LOCAL).score_text(ask).gain or 0) >= 0.9
+    assert (EnsembleScorer(replace(LOCAL, languages=frozenset({"en", "es"}))).score_text(ask).gain or 1) < 0.55
