@@ -37,7 +37,7 @@ def _figure(aim: str, least: float, suite: Mapping[str, Any] | None, note: str =
 
 
 def _languages(languages: Mapping[str, Any]) -> dict[str, str]:
-    named = [name for name in languages if name.startswith(SLOW)] or [n for n in languages if n.startswith(FAST)]
+    named = [name for start in (SHIPPED_SLOW, SHIPPED_FAST, SLOW, FAST) for name in languages if name.startswith(start)]
     asked = "within 5 points of English, Spearman 0.65"
     if not named:
         return _row("the same question in four languages", asked, _OPEN, None)
@@ -45,7 +45,9 @@ def _languages(languages: Mapping[str, Any]) -> dict[str, str]:
     english = rows["en"]["above_training_median"]
     away = max(abs(row["above_training_median"] - english) for row in rows.values()) * 100
     least = min(row["spearman"] for row in rows.values())
-    return _row("the same question in four languages", asked, f"{away:.1f} points, {least:.2f}", within(rows))
+    return _row(
+        "the same question in four languages", asked, f"{away:.1f} points, {least:.2f}; {named[0]}", within(rows)
+    )
 
 
 def _time(aim: str, most: float, speed: Mapping[str, Any], *, encoder: bool) -> dict[str, str]:

@@ -15,9 +15,9 @@ from gateway.score.ask import ask_of
 from gateway.score.encoder import Encoder, installed
 from gateway.score.family import family_of
 from gateway.score.features import read
-from gateway.score.formula import formula
+from gateway.score.formula import GREY, formula
 from gateway.score.lexicon import lexicon
-from gateway.score.scorer import GREY, EnsembleScorer
+from gateway.score.scorer import EnsembleScorer
 
 FAST, SLOW = "shipped scorer, fast", "shipped scorer, with encoder"
 ALWAYS = (0.0, 1.0)
@@ -56,11 +56,15 @@ def _scores(scorer: EnsembleScorer, reader: Encoder | None) -> Scores:
         scores = [await scorer.score(request(text)) for text in texts]
         return [np.nan if score.gain is None else score.gain for score in scores]
 
+    known: dict[str, float] = {}
+
     def scores(texts: Sequence[str]) -> Array:
-        if reader is not None:
+        new = [text for text in dict.fromkeys(texts) if text not in known]
+        if reader is not None and new:
             # Read beforehand: a wait that ends on a busy machine would make a fast score of it.
-            reader.vectors([ask_of(text).prose for text in texts])
-        return np.array(anyio.run(every, texts), dtype=np.float64)
+            reader.vectors([ask_of(text).prose for text in new])
+        known.update(zip(new, anyio.run(every, new), strict=True))
+        return np.array([known[text] for text in texts], dtype=np.float64)
 
     return scores
 

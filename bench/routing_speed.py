@@ -21,6 +21,7 @@ from bench.overhead import ROOT
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 TIMES = 400
 WARM = 20
+ROUNDS = 3
 Timed = Callable[[str], Awaitable[object]]
 SHORT = "Which of the two rivers is the longer one, number {n} or the Po?"
 CHAT = (
@@ -63,8 +64,17 @@ async def timed(score: Timed, asked: Sequence[str]) -> dict[str, dict[str, float
     return {"cpu_ms": percentiles(cpu), "wall_ms": percentiles(wall)}
 
 
-def speed(times: int = TIMES) -> dict[str, Any]:
-    """Measured in a process of its own."""
+def speed(times: int = TIMES, rounds: int = ROUNDS) -> dict[str, Any]:
+    """Measured in processes of their own; what stands is each scorer's quietest round, for a machine has other work."""
+    every = [_round(times) for _ in range(rounds)]
+    return {name: min((one[name] for one in every), key=_middle) for name in every[0]}
+
+
+def _middle(found: dict[str, Any]) -> float:
+    return float(sum(timed["cpu_ms"]["p50"] for size, timed in found.items() if size != "load_ms"))
+
+
+def _round(times: int) -> dict[str, Any]:
     code = [sys.executable, "-m", "bench.routing_speed", str(times)]
     environment = {**os.environ, **ONE_THREAD}
     done = subprocess.run(code, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
