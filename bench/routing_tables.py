@@ -38,8 +38,8 @@ def tables(found: Mapping[str, Any]) -> str:
               "share above the median of the English ones · Spearman with the English scores. "
               f"`as asked`: within {WITHIN:.0f} points of English and {AGREEMENT} or more.",
               _languages(found["languages"])),
-        _part("Time per request", "Milliseconds on one core, p50 / p99: processor time, then wall time. The quietest of "
-              "three rounds.", _speed(found["speed"])),
+        _part("Time per request", "Milliseconds on one core, p50 / p99: processor time, then wall time. The "
+              "quietest of three rounds.", _speed(found["speed"])),
     ]  # fmt: skip
     return "\n\n".join(part for part in parts if part)
 
