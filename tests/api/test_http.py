@@ -116,7 +116,7 @@ async def test_a_body_that_stops_coming_is_given_up_and_a_slow_one_is_not() -> N
         await read(stalled, {}, MIB, idle_s=0.1)
     assert (caught.value.status, caught.value.code) == (408, "request_timeout")
     assert caught.value.headers["connection"] == "close"
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 5
 
 
 async def test_all_bodies_together_are_bounded_and_make_room_again() -> None:

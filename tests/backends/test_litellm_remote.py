@@ -109,7 +109,7 @@ async def test_importing_leaves_the_event_loop_running(make: Make) -> None:
         group.start_soon(watch)
         await make().warm()
         running = False
-    assert longest < 1.0
+    assert longest < 2
 
 
 PROSE = "you wrote DE89 3704"

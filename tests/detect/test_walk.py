@@ -179,7 +179,7 @@ def test_a_walk_gives_up_where_it_was_told_to(document: dict[str, Any]) -> None:
     start = time.thread_time()
     with pytest.raises(TooManyError):
         walk(document, Clock(10_000), at_most=2000)
-    assert time.thread_time() - start < 1
+    assert time.thread_time() - start < 5
 
 
 @pytest.mark.parametrize("document", MANY.values(), ids=MANY)

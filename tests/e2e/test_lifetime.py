@@ -82,7 +82,7 @@ def test_what_takes_longer_than_the_patience_at_a_stop_is_cut_and_still_recorded
         time.sleep(0.1)
         began = time.monotonic()
         assert gateway.stop() == 0
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 9
         reader.join()
     assert [record["event"] for record in gateway.records()][-2:] == ["outcome", "stopped"]
     assert gateway.records("outcome")[-1]["facts"]["outcome"] == "client_closed"

@@ -192,6 +192,6 @@ def test_ctrl_c_ends_it_at_once_and_leaves_nothing(tmp_path: Path, cache: Path, 
         process.send_signal(signal.SIGINT)
         began = time.monotonic()
         out, err = process.communicate(timeout=20)
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 15
     assert (process.returncode, out, err) == (130, "", "")
     assert not list(cache.glob("encoded/*"))

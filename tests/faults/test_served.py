@@ -314,7 +314,7 @@ def test_a_dead_cache_is_a_miss_and_comes_back_with_its_server(tmp_path: Path, o
                 began = time.monotonic()
                 answer = gateway.ask(f"{HARD} Version {number}.")
                 assert (answer.status_code, answer.headers["x-gateway-cache"]) == (200, "miss")
-                assert time.monotonic() - began < 3
+                assert time.monotonic() - began < 8
             assert gateway.get("/readyz").status_code == 200
             server.start()
             numbers = itertools.count()
