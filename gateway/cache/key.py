@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 import orjson
 
-from gateway.core.types import Json, Zone
+from gateway.core.types import BackendSpec, Decision, Json, Request, Zone
 
 _NOT_THE_ANSWER = frozenset(
     {
@@ -57,6 +57,20 @@ def cache_key(
     voice = adapter if zone is Zone.LOCAL else None
     document = [2, tenant, policy_digest, zone.value, backend_digest, model, voice, _meaning(body)]
     return f"{zone.word}-{hmac.digest(secret, _canonical(document), 'sha256').hex()}"
+
+
+def answer_key(secret: bytes, request: Request, decision: Decision, spec: BackendSpec) -> str:
+    """The name of the answer that `spec` would give to `request` under `decision`."""
+    return cache_key(
+        secret,
+        tenant=request.principal.tenant,
+        policy_digest=decision.policy_digest,
+        zone=decision.zone,
+        backend_digest=spec.digest,
+        model=spec.model,
+        adapter=decision.adapter,
+        body=request.body,
+    )
 
 
 def is_local(key: str) -> bool:

@@ -16,7 +16,7 @@ from gateway.core.errors import ConfigurationError
 from gateway.core.types import BackendSpec
 
 if TYPE_CHECKING:
-    from gateway.detect.stack import Worded
+    from gateway.detect.worded import Worded
     from gateway.policy.check import Report
 
 

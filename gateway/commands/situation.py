@@ -17,7 +17,7 @@ from gateway.core.types import BackendSpec
 from gateway.settings import Settings, load_settings
 
 if TYPE_CHECKING:
-    from gateway.detect.stack import Worded
+    from gateway.detect.worded import Worded
     from gateway.policy.evaluate import CompiledPolicy
     from gateway.score.scorer import EnsembleScorer
 

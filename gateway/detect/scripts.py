@@ -17,8 +17,8 @@ import anyio.to_thread
 
 from gateway.core.types import Json, Scan, Unreadable
 from gateway.detect.clock import Clock, DeadlineError
-from gateway.detect.stack import Worded
 from gateway.detect.walk import TooManyError, walk
+from gateway.detect.worded import Around, Worded
 
 ENOUGH = 16
 """Letters in one text that make it one of another script: a sentence, more than a name, a quoted word or a formula."""
@@ -35,29 +35,17 @@ _NODES, _CHARACTERS = 2000, 50_000
 """A document with more is looked at in a thread."""
 
 
-class Scripts:
+class Scripts(Around):
     """`inner`, and an unreadable part for each text in other letters."""
 
     def __init__(self, inner: Worded, *, deadline_ms: float = 250.0) -> None:
         """`deadline_ms` is processor time for one document, on top of what `inner` takes."""
-        self._inner = inner
+        super().__init__(inner)
         self._deadline_ms = deadline_ms
 
     @property
     def pack(self) -> str:
         return hashlib.sha256(f"{self._inner.pack}\0scripts 1".encode()).hexdigest()
-
-    @property
-    def kinds(self) -> frozenset[str]:
-        return self._inner.kinds
-
-    @property
-    def categories(self) -> frozenset[str]:
-        return self._inner.categories
-
-    @property
-    def contexts(self) -> frozenset[str]:
-        return self._inner.contexts
 
     async def scan(self, document: Mapping[str, Json], seen: dict[Any, Any] | None = None) -> Scan:
         scan = replace(await self._inner.scan(document, seen), pack=self.pack)

@@ -9,18 +9,18 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any
 
 import anyio
 import anyio.to_thread
 import structlog
 
-from gateway.core.ports import Detector
 from gateway.core.types import CATEGORIES, Finding, Json, Scan, Unreadable
 from gateway.detect.generic import is_generic
 from gateway.detect.merge import Merge
 from gateway.detect.tier import Span, Tier
 from gateway.detect.walk import Text, TooManyError, Walk, walk
+from gateway.detect.worded import Around, Worded
 
 _NODES = 2000
 """More nodes than this are walked in a thread: these take some 5 ms."""
@@ -36,24 +36,11 @@ _MUTE = frozenset(
 """Fields beside the messages in which nobody tells anything."""
 
 
-class Worded(Detector, Protocol):
-    """A detector that knows its words beforehand, so that a policy can be checked against them."""
-
-    @property
-    def kinds(self) -> frozenset[str]: ...
-
-    @property
-    def categories(self) -> frozenset[str]: ...
-
-    @property
-    def contexts(self) -> frozenset[str]: ...
-
-
-class Stack:
+class Stack(Around):
     """`inner` and what `others` see beside it."""
 
     def __init__(self, inner: Worded, others: Sequence[Tier] = ()) -> None:
-        self._inner = inner
+        super().__init__(inner)
         self._tiers = tuple(others)
         names = [tier.finder.name for tier in self._tiers]
         assert len(set(names)) == len(names), "two tiers of one name would share a memory"
@@ -75,10 +62,6 @@ class Stack:
     @property
     def categories(self) -> frozenset[str]:
         return self._inner.categories.union(category for tier in self._tiers for _, category in tier.finder.words)
-
-    @property
-    def contexts(self) -> frozenset[str]:
-        return self._inner.contexts
 
     async def scan(self, document: Mapping[str, Json], seen: dict[Any, Any] | None = None) -> Scan:
         memory = {} if seen is None else seen

@@ -5,6 +5,9 @@ All of them compare facts that were recorded with the request (rank, quality, sh
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from gateway.core.types import Json
 from gateway.policy.conditions import Condition
 from gateway.policy.facts import Facts
 
@@ -16,59 +19,61 @@ def remote_share(share: float) -> Condition:
     line, lately = least_rank(share), "the tenant's recent requests of its kind"
     hardest = f"the hardest {percent(share)}"
 
-    def told(facts: Facts) -> str | None:
-        if facts.rank is None:
-            return None
-        return f"harder than {percent(facts.rank)} of {lately}; {hardest} may go out"
-
-    return Condition(
-        field="target",
-        want={"remote_share": share},
-        test=lambda facts: None if facts.rank is None else facts.rank >= line,
-        have=lambda facts: facts.rank,
+    return _target(
+        {"remote_share": share},
+        lambda facts: facts.rank,
+        lambda rank: rank >= line,
+        told=lambda rank: f"harder than {percent(rank)} of {lately}; {hardest} may go out",
         lacked=f"it is not among {hardest} of {lately}",
         unknown=f"whether it is among {hardest} of {lately} is not known ({_UNKNOWN})",
-        told=told,
     )
 
 
 def quality(target: float) -> Condition:
     """Were it answered here, with all that is easier, less than the wanted quality would be left."""
     wanted = f"{percent(target)} of the quality of answers from outside"
-
-    def told(facts: Facts) -> str | None:
-        if facts.quality is None:
-            return None
-        return f"answering it here, with all that is easier, would leave {percent(facts.quality)}; wanted: {wanted}"
-
-    return Condition(
-        field="target",
-        want={"quality": target},
-        test=lambda facts: None if facts.quality is None else facts.quality < target,
-        have=lambda facts: facts.quality,
+    here = "answering it here, with all that is easier, would leave"
+    return _target(
+        {"quality": target},
+        lambda facts: facts.quality,
+        lambda left: left < target,
+        told=lambda left: f"{here} {percent(left)}; wanted: {wanted}",
         lacked=f"answered here it leaves {wanted}, or more",
         unknown=f"what answering it here would leave of {wanted} is not known ({_UNKNOWN})",
-        told=told,
     )
 
 
 def cap(share: float) -> Condition:
     """Less than this share of the tenant's recent requests really went to zone remote."""
-
-    def told(facts: Facts) -> str | None:
-        if facts.share is None:
-            return None
-        return f"{percent(facts.share)} of the tenant's recent requests went out; the cap is {percent(share)}"
-
-    return Condition(
-        field="target",
-        want={"cap": share},
-        test=lambda facts: None if facts.share is None else facts.share < share,
-        have=lambda facts: facts.share,
-        lacked=f"{percent(share)} or more of the tenant's recent requests went out, which is the cap",
-        unknown="how much of the tenant's recent requests went out is not known",
-        told=told,
+    lately = "of the tenant's recent requests went out"
+    return _target(
+        {"cap": share},
+        lambda facts: facts.share,
+        lambda went: went < share,
+        told=lambda went: f"{percent(went)} {lately}; the cap is {percent(share)}",
+        lacked=f"{percent(share)} or more {lately}, which is the cap",
+        unknown=f"how much {lately} is not known",
     )
+
+
+def _target(
+    want: dict[str, Json],
+    get: Callable[[Facts], float | None],
+    holds: Callable[[float], bool],
+    *,
+    told: Callable[[float], str],
+    lacked: str,
+    unknown: str,
+) -> Condition:
+    """On one fact: whether it holds, and what is told of it, where it is known."""
+
+    def test(facts: Facts) -> bool | None:
+        return None if (fact := get(facts)) is None else holds(fact)
+
+    def said(facts: Facts) -> str | None:
+        return None if (fact := get(facts)) is None else told(fact)
+
+    return Condition("target", want, test, get, lacked, unknown, said)
 
 
 def least_rank(remote_share: float) -> float:

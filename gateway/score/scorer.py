@@ -18,12 +18,11 @@ from gateway.score.doubt import most_sure
 from gateway.score.easy import SHARES, easy_intent
 from gateway.score.encoder import Encoder
 from gateway.score.family import family_of
-from gateway.score.features import NAMES, Reading, read
+from gateway.score.features import Reading, read
 from gateway.score.formula import CEILING, GREY, formula, sureness
 from gateway.score.lexicon import LANGUAGES, digest, lexicon
 from gateway.score.needs import needs_of
-from gateway.score.serves import SPOKEN as SPOKEN
-from gateway.score.serves import serves
+from gateway.score.serves import SPOKEN, serves
 
 if TYPE_CHECKING:
     from gateway.score.ensemble import Ensemble, Impression
@@ -41,15 +40,12 @@ class Task:
     reading: Reading
     needs: Needs
     tokens: int
+    family: str
 
     @property
     def language(self) -> str | None:
         """Where it is sure enough to count."""
         return self.reading.language if self.reading.language_confidence >= SPOKEN else None
-
-    @property
-    def family(self) -> str:
-        return family_of(self.reading, self.ask, self.needs)
 
 
 class EnsembleScorer:
@@ -120,7 +116,8 @@ class EnsembleScorer:
         return {"ensemble": told}
 
     def _read(self, ask: Ask, needs: Needs, tokens: int) -> Task:
-        return Task(ask, read(ask, self._lexicon), needs, tokens)
+        reading = read(ask, self._lexicon)
+        return Task(ask, reading, needs, tokens, family_of(reading, ask, needs))
 
     def _fast(self, task: Task) -> tuple[Score, Impression | None]:
         """The score without the encoder, and what the ensemble saw where that counted."""
@@ -215,13 +212,3 @@ class EnsembleScorer:
             self._ensemble = self._reads(self._encoder is not None)
         except Exception as error:  # noqa: BLE001 - damaged weights, no numpy: the formula goes on without them
             self.problem = f"{type(error).__name__}: {error}"
-
-
-def score_text(text: str, local: BackendSpec | None = None) -> Score:
-    """One text's score, for `score --jsonl` and for trying out; whoever scores many keeps an `EnsembleScorer`."""
-    return EnsembleScorer(local).score_text(text)
-
-
-def features_of(text: str) -> dict[str, float]:
-    """The lexical features of a text by name, for explaining a score."""
-    return dict(zip(NAMES, read(ask_of(text), lexicon()).values, strict=True))

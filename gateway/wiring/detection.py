@@ -13,7 +13,8 @@ from gateway.detect import Scanner, sealed
 from gateway.detect.attachments import Attachments
 from gateway.detect.own import OwnDetector
 from gateway.detect.scripts import Scripts
-from gateway.detect.stack import Stack, Worded
+from gateway.detect.stack import Stack
+from gateway.detect.worded import Worded
 from gateway.settings import Settings
 
 

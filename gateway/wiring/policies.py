@@ -15,7 +15,7 @@ from gateway.audit.jsonl import JsonlAudit
 from gateway.core.errors import AuditUnavailable, ConfigurationError
 from gateway.core.records import AuditRecord
 from gateway.core.types import DERIVED, Json
-from gateway.detect.stack import Worded
+from gateway.detect.worded import Worded
 from gateway.policy.doubts import Vocabulary
 from gateway.policy.evaluate import CompiledPolicy
 from gateway.policy.load import load_policy

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from gateway.audit.jsonl import JsonlAudit
-from gateway.cache import cache_key, open_cache
+from gateway.cache import answer_key, open_cache
 from gateway.cache.opened import OpenedCache
 from gateway.core.types import BackendSpec, Decision, Request
 from gateway.settings import Settings
@@ -45,24 +45,11 @@ def open_stores(settings: Settings, where: Places, stack: AsyncExitStack, log: A
         log=log,
     )
     stack.push_async_callback(taints.aclose)
-    return Stores(audit, cache, partial(_cache_key, cache_secret), taints)
+    return Stores(audit, cache, partial(answer_key, cache_secret), taints)
 
 
 def _open_cache(settings: Settings, cache_secret: bytes) -> OpenedCache:
     cache = settings.cache
     return open_cache(
         cache.url, ttl_s=cache.ttl_s, secret=cache_secret, share_local=cache.share_local, max_mb=cache.max_mb
-    )
-
-
-def _cache_key(secret_: bytes, request: Request, decision: Decision, spec: BackendSpec) -> str:
-    return cache_key(
-        secret_,
-        tenant=request.principal.tenant,
-        policy_digest=decision.policy_digest,
-        zone=decision.zone,
-        backend_digest=spec.digest,
-        model=spec.model,
-        adapter=decision.adapter,
-        body=request.body,
     )

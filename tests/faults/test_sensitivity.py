@@ -25,11 +25,9 @@ gateway in `test_sensitivity_served.py`. Zero bytes outside, or an error: there 
 from __future__ import annotations
 
 import base64
-import io
 import os
 import signal
 import subprocess
-import zipfile
 from collections.abc import AsyncIterator, Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -62,6 +60,7 @@ from tests.support.failing import (
     stayed,
     stays,
 )
+from tests.support.files import docx
 from tests.support.line import HARD, IBAN, Line, Lines, ScriptedRemote, asking
 
 pytestmark = pytest.mark.anyio
@@ -113,14 +112,6 @@ async def test_rule_01_a_detector_that_raises_leaves_the_request_unread_and_here
     line = lines(detector=raises)
     assert await stays(line, f"{HARD} {IBAN}") == "detector_failed"
     assert line.outcome.level == str(Sensitivity.UNKNOWN)
-
-
-def docx(text: str) -> bytes:
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("[Content_Types].xml", "<Types/>")
-        archive.writestr("word/document.xml", f"<w:document><w:p><w:r><w:t>{text}</w:t></w:r></w:p></w:document>")
-    return out.getvalue()
 
 
 def with_file(data: bytes, name: str = "a.docx") -> list[dict[str, Any]]:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from gateway.core.ports import Scorer
 from gateway.core.types import BackendSpec, Request
 from gateway.score.formula import THRESHOLD
-from gateway.score.scorer import EnsembleScorer, score_text
+from gateway.score.scorer import EnsembleScorer
 
 pytestmark = pytest.mark.anyio
 CASES = yaml.safe_load(Path(__file__).with_name("cases.yaml").read_text(encoding="utf-8"))
@@ -67,12 +67,12 @@ def test_asks_are_never_taken_for_another_language(scorer: EnsembleScorer, langu
 
 @pytest.mark.parametrize("ask", MUST["easy"])
 def test_what_a_small_model_does_as_well_gains_nothing(ask: str) -> None:
-    assert (score_text(ask).gain or 1) < 0.5
+    assert (EnsembleScorer().score_text(ask).gain or 1) < 0.5
 
 
 @pytest.mark.parametrize("ask", MUST["hard"])
 def test_what_is_beyond_a_small_model_gains_comfortably(ask: str) -> None:
-    assert (score_text(ask).gain or 0) >= 0.6
+    assert (EnsembleScorer().score_text(ask).gain or 0) >= 0.6
 
 
 @given(

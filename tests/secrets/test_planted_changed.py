@@ -9,14 +9,12 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import io
 import json
 import os
 import re
 import subprocess
 import sys
 import time
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,6 +22,7 @@ from typing import Any
 import pytest
 
 from tests.support.capture import CaptureServer, completion, event, events, words
+from tests.support.files import docx
 from tests.support.planting import Asker, Found, mark
 from tests.support.serving import Serving, serving
 from tests.support.valkey import ValkeyServer, valkey
@@ -68,14 +67,6 @@ allow:
 
 
 # ── What is asked ───────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def docx(text: str) -> bytes:
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("[Content_Types].xml", "<Types/>")
-        archive.writestr("word/document.xml", f"<w:document><w:p><w:r><w:t>{text}</w:t></w:r></w:p></w:document>")
-    return out.getvalue()
 
 
 def file(place: str, data: bytes, ending: str) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import Any
 import anyio
 
 from gateway.audit.memory import MemoryAudit
-from gateway.cache import SingleFlight, cache_key
+from gateway.cache import SingleFlight, answer_key
 from gateway.cache.memory import MemoryCache
 from gateway.core.parts import Parts, Reply
 from gateway.core.ports import Cache, Detector, LocalBackend, Scorer, Transform
@@ -234,25 +234,12 @@ class Lines:
             observer=watcher,
             cache=(cache or MemoryCache()) if cached else None,
             flight=SingleFlight(),
-            cache_key=partial(_key, b"0123456789abcdef"),
+            cache_key=partial(answer_key, b"0123456789abcdef"),
             facts=facts,
             transforms=transforms or {},
             **self._more,
         )
         return Line(parts, Pipeline(parts), Preview(parts), log, watcher, here, outside)
-
-
-def _key(secret: bytes, request: Request, decision: Decision, spec: BackendSpec) -> str:
-    return cache_key(
-        secret,
-        tenant=request.principal.tenant,
-        policy_digest=decision.policy_digest,
-        zone=decision.zone,
-        backend_digest=spec.digest,
-        model=spec.model,
-        adapter=decision.adapter,
-        body=request.body,
-    )
 
 
 Asking = Callable[..., Request]

@@ -16,7 +16,7 @@ from gateway.core.types import Finding, Json, Place, Scan, Unreadable
 from gateway.detect.attachments.extractor import Extractor
 from gateway.detect.attachments.limits import Limits, Unread
 from gateway.detect.attachments.parts import FilePart, file_parts, opened
-from gateway.detect.stack import Worded
+from gateway.detect.worded import Around, Worded
 
 VIEW = "file"
 _WINDOW = 40_000
@@ -34,29 +34,17 @@ class _Known:
     reason: str = ""
 
 
-class Attachments:
+class Attachments(Around):
     """`inner` with eyes for files. Close it: it keeps processes."""
 
     def __init__(self, inner: Worded, limits: Limits | None = None) -> None:
-        self._inner = inner
+        super().__init__(inner)
         self._limits = limits or Limits()
         self._extractor = Extractor(self._limits)
 
     @property
     def pack(self) -> str:
         return hashlib.sha256(f"{self._inner.pack}\0files 1\0{self._limits!r}".encode()).hexdigest()
-
-    @property
-    def kinds(self) -> frozenset[str]:
-        return self._inner.kinds
-
-    @property
-    def categories(self) -> frozenset[str]:
-        return self._inner.categories
-
-    @property
-    def contexts(self) -> frozenset[str]:
-        return self._inner.contexts
 
     async def scan(self, document: Mapping[str, Json], seen: dict[Any, Any] | None = None) -> Scan:
         memory = {} if seen is None else seen

@@ -15,8 +15,8 @@ from gateway.core.types import Finding, Json, Scan, Unreadable
 from gateway.detect.clock import Clock, DeadlineError
 from gateway.detect.merge import Merge
 from gateway.detect.own.book import Book
-from gateway.detect.stack import Worded
 from gateway.detect.walk import Text, TooManyError, walk
+from gateway.detect.worded import Around, Worded
 
 _MEMO = "gateway.detect.own"
 _ON_LOOP = 20_000
@@ -24,7 +24,7 @@ _ON_LOOP = 20_000
 _NODES = 2000
 
 
-class OwnDetector:
+class OwnDetector(Around):
     """`inner`, then what the policy in force adds: own findings beside its findings, and exceptions from both.
 
     The policy may be another one at the next request, so the rules are asked for at each.
@@ -32,7 +32,7 @@ class OwnDetector:
 
     def __init__(self, inner: Worded, rules: Callable[[], OwnRules], *, deadline_ms: float = 250.0) -> None:
         """`deadline_ms` is processor time for one document, on top of what `inner` takes."""
-        self._inner = inner
+        super().__init__(inner)
         self._rules = rules
         self._deadline_ms = deadline_ms
         self._book: tuple[OwnRules, Book] | None = None
@@ -49,10 +49,6 @@ class OwnDetector:
     @property
     def categories(self) -> frozenset[str]:
         return self._inner.categories.union(rule.category for rule in self._rules().rules)
-
-    @property
-    def contexts(self) -> frozenset[str]:
-        return self._inner.contexts
 
     async def scan(self, document: Mapping[str, Json], seen: dict[Any, Any] | None = None) -> Scan:
         memory = {} if seen is None else seen

@@ -167,15 +167,21 @@ def test_a_word_is_computed_once_however_often_it_stands() -> None:
     assert tagger.lexicon.learned == once
 
 
-def test_twice_the_text_is_twice_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
-    computed: list[int] = []
+@pytest.fixture
+def computed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many places each call of the network computed."""
+    sizes: list[int] = []
     inner = Tagger._chances
 
     def counted(self: Tagger, meanings: Any, places: Any, chosen: Any) -> Any:
-        computed.append(len(chosen))
+        sizes.append(len(chosen))
         return inner(self, meanings, places, chosen)
 
     monkeypatch.setattr(Tagger, "_chances", counted)
+    return sizes
+
+
+def test_twice_the_text_is_twice_the_work(computed: list[int]) -> None:
     tagger = Tagger.load()
     work = []
     for size in (400, 800, 1600):
@@ -188,15 +194,7 @@ def test_twice_the_text_is_twice_the_work(monkeypatch: pytest.MonkeyPatch) -> No
     assert work[2] == pytest.approx(4 * work[0], rel=0.01)
 
 
-def test_plain_prose_is_hardly_computed_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
-    computed: list[int] = []
-    inner = Tagger._chances
-
-    def counted(self: Tagger, meanings: Any, places: Any, chosen: Any) -> Any:
-        computed.append(len(chosen))
-        return inner(self, meanings, places, chosen)
-
-    monkeypatch.setattr(Tagger, "_chances", counted)
+def test_plain_prose_is_hardly_computed_at_all(computed: list[int]) -> None:
     text = "the meeting was moved because the room is too small and nobody has the key to the other one. " * 40
     assert _SHARED.spans(text) == []
     assert sum(computed) < len(TOKEN.findall(text)) / 2
