@@ -9,10 +9,10 @@ from functools import partial
 
 import anyio
 
-from gateway.core.draft import Beginning, home
+from gateway.core.draft import Beginning, facts, home
 from gateway.core.parts import Asked, Parts
 from gateway.core.trace import Trace, ms_since
-from gateway.core.types import Decision, Pieces
+from gateway.core.types import Decision, Json, Pieces
 
 
 def prepared(parts: Parts, asked: Asked) -> Draft | None:
@@ -52,6 +52,11 @@ class Draft:
     @property
     def begun(self) -> bool:
         return self._answer is not None
+
+    @property
+    def facts(self) -> dict[str, Json]:
+        """What it showed, for the record of what was decided on it."""
+        return facts(self.beginning, self.ms, self.error)
 
     async def hold(self, patience_s: float | None) -> None:
         """Read until there is enough of it: tokens, seconds since the first one, its end, or the engine's failure.

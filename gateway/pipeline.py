@@ -4,6 +4,7 @@
 
 Where a draft is worth it, the local model begins an answer that nobody sees, and what its first tokens show is decided
 and recorded anew. From there on the second decision is the only one: a draft moves nothing that the policy would not.
+Whoever had to wait and finds another policy in force at the door is decided anew as well.
 
 `handle` is one `async with` around the whole life of a request, so that a client that leaves early still gets its
 outcome recorded. Everything it needs is handed in; of ours it imports `core`, and `draft` that does so too.
@@ -12,7 +13,7 @@ outcome recorded. Everything it needs is handed in; of ours it imports `core`, a
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import replace
 from functools import partial
@@ -22,29 +23,27 @@ import anyio
 
 from gateway.core import draft as drafts
 from gateway.core.aside import left_aside
-from gateway.core.assess import assess, told
+from gateway.core.assess import assess, looked_again, told
 from gateway.core.beside import beside
 from gateway.core.errors import (
-    AuditUnavailable,
     BackendBroke,
     BackendError,
-    BackendRejected,
     DeadlineExceeded,
     EgressDenied,
     GatewayError,
     LocalUnavailable,
     Refused,
-    Unavailable,
-    Unsupported,
 )
+from gateway.core.in_force import PolicyReplaced, outdated, still_in_force
 from gateway.core.parts import Asked, Parts, Reply, nobody
-from gateway.core.ports import Answer, Policy, Transformed, Turn
+from gateway.core.ports import Answer, Policy, Turn
 from gateway.core.recording import Recording, unrecorded
 from gateway.core.refusal import refusal
 from gateway.core.release import check, release
 from gateway.core.trace import Trace, ms_since
-from gateway.core.types import Allowed, Assessment, BackendSpec, Chunk, Decision, Pieces, Request, Zone
+from gateway.core.types import Allowed, Assessment, BackendSpec, Chunk, Decision, Json, Pieces, Request, Zone
 from gateway.core.waiting import Seats, patiently
+from gateway.core.ways import changed, moves_on
 from gateway.draft import Draft, prepared
 
 MAX_CACHED_CHUNKS = 20_000
@@ -74,11 +73,8 @@ class Pipeline:
             decision = self._decide(policy, request, assessment, trace)
             asked = Asked(request, assessment, policy, decision, seen, decided or nobody)
             await self._recording.decided(asked, trace)
-            draft = prepared(self._parts, asked)
-            if draft is None:  # otherwise it is told once it is certain
-                asked.tell(decision)
-            if decision.refusal is not None:
-                raise refusal(decision)
+            if (draft := prepared(self._parts, asked)) is None:
+                _certain(asked)  # otherwise it is once the draft has been seen
             async with AsyncExitStack() as stack:
                 reply = await self._answer(asked, draft, trace, stack)
                 yield await beside(self._parts.shadow, asked, reply, stack)
@@ -113,6 +109,18 @@ class Pipeline:
         told(self._parts.traffic, trace, decision.zone)
         return decision
 
+    async def _decide_anew(self, asked: Asked, trace: Trace, also: Mapping[str, Json] | None = None) -> Asked:
+        """By the policy that is in force now: it may have been replaced since the first decision."""
+        parts, policy, assessment = self._parts, self._parts.policies.current(), asked.assessment
+        if policy.digest != asked.policy.digest:
+            also = {**(also or {}), "instead_of": asked.policy.digest}
+            assessment = await looked_again(parts.detector, asked.request, assessment, asked.seen, parts.taints)
+        decision = self._decide(policy, asked.request, assessment, trace)
+        asked = replace(asked, policy=policy, assessment=assessment, decision=decision)
+        trace.recorded = False  # what was attempted before proves nothing about this decision
+        await self._recording.decided(asked, trace, also)
+        return asked
+
     # -- draft ---------------------------------------------------------------------------------------------------
 
     async def _decide_again(self, asked: Asked, draft: Draft, trace: Trace, stack: AsyncExitStack) -> Asked:
@@ -127,16 +135,11 @@ class Pipeline:
         trace.draft, trace.draft_ms = "given", draft.ms
         assessment = drafts.drafted(cascade, self._parts.traffic, asked, draft.beginning)
         if assessment is not None:
-            decision = self._decide(asked.policy, asked.request, assessment, trace)
-            asked = replace(asked, assessment=assessment, decision=decision)
-            await self._recording.decided(asked, trace, drafts.facts(draft.beginning, draft.ms, draft.error))
+            asked = await self._decide_anew(replace(asked, assessment=assessment), trace, {"draft": draft.facts})
         if asked.decision.zone is not Zone.LOCAL or asked.decision.adapter != draft.home.adapter:
             await draft.leave(trace)
             self._failed(draft.home.backend, draft.error)
-        asked.tell(asked.decision)
-        if asked.decision.refusal is not None:
-            raise refusal(asked.decision)
-        return asked
+        return _certain(asked)
 
     # -- answer --------------------------------------------------------------------------------------------------
 
@@ -146,6 +149,8 @@ class Pipeline:
         turn: Turn | None = None
         if key is not None:
             chunks, turn = await self._look_up(key, request, stack)
+            if turn is not None and turn.waited and outdated(self._parts.policies, asked):
+                return await self._answer_anew(asked, draft, turn, trace, stack)
             if chunks is not None:
                 if draft is not None and draft.begun:
                     await draft.leave(trace)
@@ -160,7 +165,10 @@ class Pipeline:
             decision = asked.decision
         begin = partial(self._begin, asked, draft, trace, stack)
         sleep = partial(self._seats.sleep, request.principal.tenant)
-        way, spec, dropped, first, rest = await patiently(decision.wait_s, trace, begin, sleep)
+        try:
+            way, spec, dropped, first, rest = await patiently(decision.wait_s, trace, begin, sleep)
+        except PolicyReplaced:
+            return await self._answer_anew(asked, draft, turn, trace, stack)
         kept: list[Chunk] | None = [] if key is not None and way.backend == decision.backend else None
         pieces = self._relay(first, rest, kept, trace, self._watched(asked, stack))
         await stack.enter_async_context(aclosing(pieces))
@@ -174,6 +182,16 @@ class Pipeline:
             tried = ", ".join(f"{backend}: {result}" for backend, result in trace.tried[:-1])
             decision = replace(decision, notice=f"{way.backend} answered instead of {decision.backend} ({tried})")
         return Reply(decision, way, spec, trace.cache, dropped, pieces, trace.replaced)
+
+    async def _answer_anew(
+        self, asked: Asked, draft: Draft | None, turn: Turn | None, trace: Trace, stack: AsyncExitStack
+    ) -> Reply:
+        """The policy was replaced while the request waited: from here on the one in force decides."""
+        if turn is not None:
+            turn.done()  # as above
+        showed = {"draft": draft.facts} if draft is not None and asked.assessment.drafted else None
+        asked = _certain(await self._decide_anew(asked, trace, showed))
+        return await self._answer(asked, draft, trace, stack)
 
     def _watched(self, asked: Asked, stack: AsyncExitStack) -> Answer | None:
         """Who remembers what the answer was made from, also where the client leaves in the middle of it."""
@@ -211,7 +229,7 @@ class Pipeline:
             except GatewayError as error:
                 trace.failed(way.backend, error)
                 self._failed(way.backend, error)
-                if not _moves_on(error, asked):
+                if not moves_on(error, asked):
                     raise
                 trace.restore, trace.replaced = None, 0  # of this way alone: the next one may change nothing
                 problem = problem or error
@@ -240,20 +258,6 @@ class Pipeline:
             return stream
         return self._parts.guard(stream, at_least, asked.policy.level_of)
 
-    async def _changed(self, way: Allowed, asked: Asked) -> Transformed | None:
-        """The request as the rule wants it changed; None = it may go as it is."""
-        if way.transform is None:
-            return None
-        transform = self._parts.transforms.get(way.transform)
-        if transform is None:
-            raise EgressDenied(f"rule {way.rule!r} demands transform {way.transform!r}, which this gateway has not")
-        try:
-            return await transform.apply(asked.request, asked.assessment, asked.seen)
-        except GatewayError:
-            raise
-        except Exception as error:
-            raise EgressDenied("what would leave could not be changed, so it stays") from error
-
     async def _remote(
         self, way: Allowed, asked: Asked, trace: Trace
     ) -> tuple[BackendSpec, tuple[str, ...], AsyncGenerator[Pieces, None]]:
@@ -261,24 +265,25 @@ class Pipeline:
         request, decision = asked.request, asked.decision
         backend = self._parts.remotes[way.backend]
         spec = backend.spec
-        changed = await self._changed(way, asked)
-        if changed is None:
+        altered = await changed(self._parts.transforms, way, asked)
+        if altered is None:
             outgoing = backend.prepare(request)
         else:
-            outgoing = backend.prepare(changed.request)
-            outgoing = replace(outgoing, transform=way.transform, replaced=changed.replaced)
+            outgoing = backend.prepare(altered.request)
+            outgoing = replace(outgoing, transform=way.transform, replaced=altered.replaced)
         try:
             scan = await self._parts.detector.scan(outgoing.payload, asked.seen)
         except Exception as error:
             raise EgressDenied("what would leave could not be scanned, so it stays") from error
+        still_in_force(self._parts.policies, asked)
         check(request, decision, backend=spec, outgoing=outgoing, scan=scan)
         receipt = await self._recording.attempt(request, way, spec, outgoing, scan, trace)
         released = release(request, decision, backend=spec, outgoing=outgoing, scan=scan, receipt=receipt)
         trace.attempts += spec.wire != "canned"  # a stand-in sends nothing
         answer = self._guarded(backend.stream(released), asked)
-        if changed is not None:
-            trace.restore, trace.replaced = changed.restore, changed.replaced
-            answer = changed.restore(answer)
+        if altered is not None:
+            trace.restore, trace.replaced = altered.restore, altered.replaced
+            answer = altered.restore(answer)
         return spec, outgoing.dropped, answer
 
     async def _relay(
@@ -380,13 +385,12 @@ class Pipeline:
             turn.done()
 
 
-def _moves_on(error: GatewayError, asked: Asked) -> bool:
-    """Whether the next way may be tried. Without a record only what stays here may, where the policy says so."""
-    if isinstance(error, AuditUnavailable):
-        return unrecorded(asked)
-    if isinstance(error, BackendRejected):
-        return False
-    return isinstance(error, BackendError | EgressDenied | Unsupported | Unavailable)
+def _certain(asked: Asked) -> Asked:
+    """Told to the edge, and raised where it is a refusal."""
+    asked.tell(asked.decision)
+    if asked.decision.refusal is not None:
+        raise refusal(asked.decision)
+    return asked
 
 
 async def _kept(answer: Answer) -> None:

@@ -19,14 +19,16 @@ class Trail:
 
     @property
     def decided(self) -> Mapping[str, Json] | None:
-        """The newest: it stands where a draft had it decided twice, or a client used one request id twice."""
+        """The newest: it stands where it was decided more than once, or a client used one request id twice."""
         return next((record for record in reversed(self.records) if record.get("event") == "decided"), None)
 
     @property
     def before(self) -> Mapping[str, Json] | None:
         """What was decided first, where a draft had it decided again."""
         decisions = [record for record in self.records if record.get("event") == "decided"]
-        return decisions[-2] if len(decisions) > 1 and _drafted(decisions[-1]) else None
+        if not decisions or not _says(decisions[-1], "drafted"):
+            return None
+        return next((record for record in reversed(decisions) if not _says(record, "drafted")), None)
 
     @property
     def attempts(self) -> tuple[Mapping[str, Json], ...]:
@@ -47,11 +49,12 @@ def find(directory: Path, request_id: str) -> Trail | None:
     for segment in reversed(segments(directory)):
         here = list(in_segment(segment, Wanted(request=request_id)))
         found[:0] = here
-        if any(record.get("event") == "decided" and not _drafted(record) for record in here):
+        if any(record.get("event") == "decided" and not _says(record, "drafted", "instead_of") for record in here):
             break
     return Trail(tuple(found)) if found else None
 
 
-def _drafted(record: Mapping[str, Json]) -> bool:
+def _says(record: Mapping[str, Json], *names: str) -> bool:
+    """Whether it is a further decision about its request, for one of these reasons."""
     facts = record.get("facts")
-    return isinstance(facts, dict) and bool(facts.get("drafted"))
+    return isinstance(facts, dict) and any(facts.get(name) for name in names)

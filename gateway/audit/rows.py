@@ -44,6 +44,7 @@ def _decided(facts: Facts) -> str:
     level, zone, backend, rule = (decision.get(key) for key in ("level", "zone", "backend", "rule"))
     told = f"{level} → {zone} ({backend}) by rule {rule}"
     told += "; on a local draft" if facts.get("drafted") is True else ""
+    told += "; anew, by the policy now in force" if facts.get("instead_of") else ""
     findings = facts.get("findings")
     kinds = Counter(
         str(finding.get("kind"))

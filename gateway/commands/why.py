@@ -35,6 +35,7 @@ def run(args: argparse.Namespace) -> int:
         "request_id": args.request,
         "time": trail.decided["ts"],
         "decided": trail.decided["facts"]["decision"],
+        "instead_of": trail.decided["facts"].get("instead_of"),
         "draft": _draft(trail.decided["facts"], trail.before),
         "again": again,
         "agrees": None if again is None else _agree(trail.decided["facts"]["decision"], again),
@@ -136,6 +137,7 @@ def _lines(told: Mapping[str, Any]) -> list[str]:
         f"{told['time']}  {told['request_id']}",
         f"  left this host: {told['left']}",
         f"  {decided['level']} → {decided['zone']} ({decided['backend']}) by rule {decided['rule']}",
+        *_instead(told["instead_of"]),
         *_drafted(told["draft"]),
         *([f"  with adapter {decided['adapter']}"] if decided.get("adapter") else []),
         *(f"  {reason}" for reason in decided["reasons"]),
@@ -145,6 +147,12 @@ def _lines(told: Mapping[str, Any]) -> list[str]:
     if told["outcome"]:
         lines.append(f"  ended: {told['outcome']['outcome']}, answered by {told['outcome']['backend']}")
     return [*lines, f"  the log: {told['log']}"]
+
+
+def _instead(digest: str | None) -> list[str]:
+    if digest is None:
+        return []
+    return [f"  decided before by policy {digest}, which was replaced while the request waited"]
 
 
 def _drafted(draft: Mapping[str, Any] | None) -> list[str]:

@@ -24,12 +24,7 @@ async def assess(
 ) -> Assessment:
     """Every fact about the request. A detector that fails makes it unreadable, a scorer that fails unscored."""
     began = time.perf_counter()
-    try:
-        scan = await detector.scan(request.body, seen)
-    except Exception:  # noqa: BLE001 - a detector that breaks its promise not to raise must still mean "private"
-        scan = Scan(unreadable=(Unreadable("$", "detector_failed"),))
-    if taints is not None:
-        scan = _joined(scan, await _recalled(taints, request))
+    scan = await _scan(detector, request, seen, taints)
     scored = time.perf_counter()
     try:
         score = await scorer.score(request)
@@ -38,6 +33,22 @@ async def assess(
     if trace is not None:
         trace.detect_ms, trace.score_ms = (scored - began) * 1000, ms_since(scored)
     return Assessment.of(scan, score, _standing(traffic, request, score))
+
+
+async def looked_again(
+    detector: Detector, request: Request, assessment: Assessment, seen: dict[Any, Any], taints: Taints | None
+) -> Assessment:
+    """The scores as they were, and what is found now: a policy brings words and numbers of its own to look for."""
+    scan = await _scan(detector, request, seen, taints)
+    return replace(assessment, findings=scan.findings, unreadable=scan.unreadable, pack=scan.pack, generic=scan.generic)
+
+
+async def _scan(detector: Detector, request: Request, seen: dict[Any, Any], taints: Taints | None) -> Scan:
+    try:
+        scan = await detector.scan(request.body, seen)
+    except Exception:  # noqa: BLE001 - a detector that breaks its promise not to raise must still mean "private"
+        scan = Scan(unreadable=(Unreadable("$", "detector_failed"),))
+    return scan if taints is None else _joined(scan, await _recalled(taints, request))
 
 
 def _standing(traffic: Traffic | None, request: Request, score: Score) -> Standing:

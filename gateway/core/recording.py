@@ -22,17 +22,15 @@ class Recording:
         self._parts = parts
         self._spec_of = spec_of
 
-    async def decided(self, asked: Asked, trace: Trace, draft: Mapping[str, Json] | None = None) -> None:
+    async def decided(self, asked: Asked, trace: Trace, also: Mapping[str, Json] | None = None) -> None:
         """No record, no answer. Only LOCAL answers may go on without one, and only where the policy says so.
 
         Where something leaves, the `attempt` record is the one that is waited for; this one is written before it in
-        the same file, so it is durable no later. Where nothing leaves after all, `kept` is waited for. `draft` is what
-        a draft showed, where it is the second decision about this request.
+        the same file, so it is durable no later. Where nothing leaves after all, `kept` is waited for. `also` says
+        why it was decided once more: what a draft showed, which policy was replaced.
         """
         request, decision, parts = asked.request, asked.decision, self._parts
-        facts = parts.facts(request, asked.assessment) if parts.facts else {}
-        if draft is not None:
-            facts["draft"] = draft
+        facts = {**(parts.facts(request, asked.assessment) if parts.facts else {}), **(also or {})}
         canonical = parts.canonical(request.body) if parts.canonical else None
         record = evidence.decided(request, decision, self._spec_of(decision.backend), facts, canonical)
         began = time.perf_counter()

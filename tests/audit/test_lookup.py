@@ -40,6 +40,29 @@ async def test_a_request_that_was_decided_twice_has_both_decisions(tmp_path: Pat
     assert (trail.decided["facts"]["gain"], trail.before["facts"]["gain"]) == (0.8, 0.5)
 
 
+@pytest.mark.parametrize("filler", [0, 30], ids=["in one segment", "each in its own"])
+async def test_a_request_that_waited_while_the_policy_was_replaced_has_all_its_decisions(
+    tmp_path: Path, filler: int
+) -> None:
+    directory = await written(
+        tmp_path,
+        ("decided", "r1", {"gain": 0.5, "drafted": False}),
+        ("decided", "r1", {"gain": 0.8, "drafted": True}),
+        ("attempt", "r1", {}),
+        ("decided", "r1", {"gain": 0.8, "drafted": True, "instead_of": "00"}),
+        ("decided", "r2", {"gain": 0.1, "drafted": False}),
+        ("attempt", "r2", {}),
+        ("decided", "r2", {"gain": 0.1, "drafted": False, "instead_of": "00"}),
+        filler=filler,
+    )
+    trail, other = find(directory, "r1"), find(directory, "r2")
+    assert trail is not None
+    assert trail.before is not None
+    assert (len(trail.records), len(trail.attempts), trail.before["facts"]["gain"]) == (4, 1, 0.5)
+    assert other is not None
+    assert (len(other.records), len(other.attempts), other.before) == (3, 1, None), "a way out earlier is not lost"
+
+
 async def test_a_request_id_that_a_client_used_twice_has_no_decision_before(tmp_path: Path) -> None:
     directory = await written(tmp_path, *[("decided", "r1", {"gain": gain, "drafted": False}) for gain in (0.5, 0.8)])
     trail = find(directory, "r1")

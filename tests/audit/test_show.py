@@ -62,6 +62,9 @@ SENT = {"backend": "large", "zone": "remote", "host": "api.example", "wire": "op
 TOLD = {
     "a decision": ("decided", {"decision": DECISION}, "restricted → local (small) by rule default"),
     "a second decision": ("decided", {"decision": DECISION, "drafted": True}, "by rule default; on a local draft"),
+    "a decision anew": (
+        "decided", {"decision": DECISION, "instead_of": "00"}, "by rule default; anew, by the policy now in force",
+    ),
     "findings": ("decided", {"decision": DECISION, "findings": FOUND}, "by rule default; found email ×1, iban ×2"),
     "a refusal": ("decided", {"decision": {**DECISION, "refusal": "no_go"}}, "by rule default; refused: no_go"),
     "an attempt": ("attempt", SENT, "released to large (api.example)"),
