@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ from tests.support.command import call
 
 pytestmark = pytest.mark.anyio
 
-DECISION = {
+DECISION: dict[str, Any] = {
     "level": "internal", "zone": "local", "backend": "local", "rule": "default", "refusal": None,
     "policy_digest": "22", "reasons": [],
 }  # fmt: skip
