@@ -31,7 +31,7 @@ class Looking:
     def look(self, request: Request, score: Score) -> Standing:
         return self._traffic.look(request, score)
 
-    def went(self, request: Request, assessment: Assessment, zone: Zone) -> None:
+    def went(self, request: Request, assessment: Assessment, zone: Zone, *, answered: bool = False) -> None:
         """It goes nowhere."""
 
 

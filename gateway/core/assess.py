@@ -61,10 +61,10 @@ def _standing(traffic: Traffic | None, request: Request, score: Score) -> Standi
 
 
 def told(traffic: Traffic | None, trace: Trace, zone: Zone) -> None:
-    """Tell the traffic where a request goes: where it was decided for, and in the end where it was answered."""
+    """Tell the traffic where a request goes: where it was decided for, and in the end where it went, if anywhere."""
     if traffic is not None and trace.assessment is not None:
         with suppress(Exception):  # a tenant's numbers that are a little off break no request
-            traffic.went(trace.request, trace.assessment, zone)
+            traffic.went(trace.request, trace.assessment, zone, answered=trace.answered)
 
 
 async def _recalled(taints: Taints, request: Request) -> Scan:

@@ -60,8 +60,11 @@ class Traffic(Protocol):
         """The same without counting it, for whoever asks what would be decided. Never raises."""
         ...
 
-    def went(self, request: Request, assessment: Assessment, zone: Zone) -> None:
-        """Where it goes, told when that is decided, and once more where it was answered in the end. Never raises."""
+    def went(self, request: Request, assessment: Assessment, zone: Zone, *, answered: bool = False) -> None:
+        """Where it goes, told when that is decided, and once more in the end. Never raises.
+
+        `answered`: an answer was really made there. A refused request ends here too, and so does one out of the cache.
+        """
         ...
 
 

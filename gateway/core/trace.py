@@ -84,6 +84,11 @@ class Trace:
         """Where the answer was made, or tried last. An answer out of the cache went nowhere, and so did a refusal."""
         return self.way.zone if self.way and self.cache != "hit" else Zone.LOCAL
 
+    @property
+    def answered(self) -> bool:
+        """An answer was made for it and has begun. What the cache gives again was made for another one."""
+        return self.first_ms is not None and self.cache != "hit"
+
     def ended(self, outcome: str, error: Exception | None = None) -> None:
         self.outcome, self.error = outcome, None if error is None else type(error).__name__
 

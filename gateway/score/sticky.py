@@ -125,8 +125,10 @@ class StayingTraffic:
     def look(self, request: Request, score: Score) -> Standing:
         return Standing() if self._traffic is None else self._traffic.look(request, score)
 
-    def went(self, request: Request, assessment: Assessment, zone: Zone) -> None:
-        with suppress(Exception):  # not remembered: the next turn is scored as it is
-            self._sides.note(request, zone)
+    def went(self, request: Request, assessment: Assessment, zone: Zone, *, answered: bool = False) -> None:
+        """A turn that was refused, failed or came out of the cache leaves the conversation on the side it was on."""
+        if answered:
+            with suppress(Exception):  # not remembered: the next turn is scored as it is
+                self._sides.note(request, zone)
         if self._traffic is not None:
-            self._traffic.went(request, assessment, zone)
+            self._traffic.went(request, assessment, zone, answered=answered)

@@ -47,7 +47,7 @@ class RollingTraffic:
         tenant = self._tenants.get(request.principal.tenant) or Tenant()
         return self._standing(tenant, family_of(score), score, _chances(score))
 
-    def went(self, request: Request, assessment: Assessment, zone: Zone) -> None:
+    def went(self, request: Request, assessment: Assessment, zone: Zone, *, answered: bool = False) -> None:
         if (tenant := self._tenants.get(request.principal.tenant)) is not None:
             tenant.went(request.id, zone is Zone.REMOTE)
 

@@ -414,7 +414,7 @@ class _Ranked:
     def look(self, request: Request, score: Score) -> Standing:
         return Standing(rank=score.gain)
 
-    def went(self, request: Request, assessment: object, zone: Zone) -> None:
+    def went(self, request: Request, assessment: object, zone: Zone, *, answered: bool = False) -> None:
         """Nothing is remembered."""
 
 

@@ -30,7 +30,7 @@ class CountingTraffic:
     def look(self, request: Request, score: Score) -> Standing:
         return Standing(0.9, 0.8, 0.2)
 
-    def went(self, request: Request, assessment: Assessment, zone: Zone) -> None:
+    def went(self, request: Request, assessment: Assessment, zone: Zone, *, answered: bool = False) -> None:
         self.told.append("went")
 
 

@@ -62,7 +62,7 @@ class Seen:
     def look(self, request: Request, score: Score) -> Standing:
         return Standing(rank=0.75)
 
-    def went(self, request: Request, assessment: Assessment, zone: Zone) -> None:
+    def went(self, request: Request, assessment: Assessment, zone: Zone, *, answered: bool = False) -> None:
         self.went_to.append(zone)
 
 
@@ -150,9 +150,11 @@ def test_what_was_said_is_not_kept() -> None:
 def test_where_it_went_is_told_on() -> None:
     sides, seen = Sides(), Seen()
     traffic = StayingTraffic(sides, seen)
-    traffic.went(FIRST, Assessment(), Zone.REMOTE)
+    traffic.went(FIRST, Assessment(), Zone.REMOTE, answered=True)
     assert sides.went_out(SECOND) is True
-    assert seen.went_to == [Zone.REMOTE]
+    traffic.went(SECOND, Assessment(), Zone.LOCAL)
+    assert sides.went_out(SECOND) is True, "decided for, and not answered"
+    assert seen.went_to == [Zone.REMOTE, Zone.LOCAL]
     assert traffic.standing(FIRST, Score(0.5)) == Standing(rank=0.25)
     assert traffic.look(FIRST, Score(0.5)) == Standing(rank=0.75)
     alone = StayingTraffic(sides)
@@ -163,7 +165,7 @@ async def test_messages_that_are_none_have_no_side_and_break_nothing() -> None:
     sides = Sides()
     broken = turn()
     object.__setattr__(broken, "body", {})
-    StayingTraffic(sides).went(broken, Assessment(), Zone.REMOTE)
+    StayingTraffic(sides).went(broken, Assessment(), Zone.REMOTE, answered=True)
     assert (await StayingScorer(Fixed(0.5), sides).score(broken)).gain == 0.5
 
 
