@@ -8,19 +8,19 @@ begins with what calibration knows, or with nothing.
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from gateway.core.types import Assessment, Request, Score, Standing, Zone
 from gateway.traffic.tenant import Share, Tenant, family_of
+from gateway.traffic.tenants import Tenants
 from gateway.traffic.warm import Warm, warmed
 from gateway.traffic.window import Chances, Window
 
 LEAST = 30
 """Requests of a tenant and family from which on they alone count; until then calibration speaks for those missing."""
 MOST_TENANTS = 256
-"""Whoever has not asked for the longest is forgotten first. A tenant takes 90 kilobytes, and 20 for each family."""
+"""Beyond these somebody is forgotten; see `Tenants`. A tenant takes 90 kilobytes, and 20 for each family."""
 
 
 class RollingTraffic:
@@ -31,12 +31,11 @@ class RollingTraffic:
     ) -> None:
         """`quantiles`: by task family, the gains that calibration met, evenly spaced from the lowest to the highest."""
         self._warm = warmed(quantiles or {})
-        self._tenants: OrderedDict[str, Tenant] = OrderedDict()
-        self._most_tenants = most_tenants
+        self.tenants = Tenants(most_tenants, LEAST)
 
     def standing(self, request: Request, score: Score) -> Standing:
         """A request that is counted already is not counted again."""
-        tenant, family = self._tenant(request), family_of(score)
+        tenant, family = self.tenants.asking(request.principal.tenant), family_of(score)
         chances = _chances(score)
         standing = self._standing(tenant, family, score, chances)
         if not tenant.counted(request.id):
@@ -44,26 +43,16 @@ class RollingTraffic:
         return standing
 
     def look(self, request: Request, score: Score) -> Standing:
-        tenant = self._tenants.get(request.principal.tenant) or Tenant()
+        tenant = self.tenants.get(request.principal.tenant) or Tenant()
         return self._standing(tenant, family_of(score), score, _chances(score))
 
     def went(self, request: Request, assessment: Assessment, zone: Zone, *, answered: bool = False) -> None:
-        if (tenant := self._tenants.get(request.principal.tenant)) is not None:
+        if (tenant := self.tenants.get(request.principal.tenant)) is not None:
             tenant.went(request.id, zone is Zone.REMOTE)
 
     def shares(self) -> list[Share]:
         """What went out lately, of each tenant and family that asked anything."""
-        return [share for name, tenant in self._tenants.items() for share in tenant.shares(name)]
-
-    def _tenant(self, request: Request) -> Tenant:
-        name = request.principal.tenant
-        tenant = self._tenants.get(name)
-        if tenant is None:
-            tenant = self._tenants[name] = Tenant()
-            if len(self._tenants) > self._most_tenants:
-                self._tenants.popitem(last=False)
-        self._tenants.move_to_end(name)
-        return tenant
+        return [share for name, tenant in self.tenants for share in tenant.shares(name)]
 
     def _standing(self, tenant: Tenant, family: str, score: Score, chances: Chances | None) -> Standing:
         if chances is None:

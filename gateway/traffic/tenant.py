@@ -31,6 +31,11 @@ class Tenant:
         self._out = 0
 
     @property
+    def asked(self) -> int:
+        """Recent requests, RECENT at most."""
+        return len(self._requests)
+
+    @property
     def share(self) -> float:
         """Who asked nothing yet sent nothing out."""
         return self._out / len(self._requests) if self._requests else 0.0
