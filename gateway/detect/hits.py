@@ -61,11 +61,16 @@ def settle(hits: Sequence[Hit]) -> list[Hit]:
     must never make a text less private.
     """
     by_category: dict[str, _Kept] = {}
-    for hit in sorted(hits, key=lambda hit: (-hit.confidence, hit.view not in _PLAIN, hit.start - hit.end, hit.start)):
+    for hit in sorted(hits, key=_surest):
         same = by_category.setdefault(hit.category, _Kept())
         if same.at(hit) is None and not any(_misread(hit, kept.at(hit)) for kept in by_category.values()):
             same.add(hit)
     return sorted((hit for kept in by_category.values() for hit in kept.hits), key=lambda hit: (hit.start, -hit.end))
+
+
+def _surest(hit: Hit) -> tuple[float, bool, bool, int, int]:
+    """Of equals, an example of a manual's comes last: it must not stand in for a value that is somebody's."""
+    return -hit.confidence, hit.view not in _PLAIN, hit.reserved, hit.start - hit.end, hit.start
 
 
 def _misread(hit: Hit, other: Hit | None) -> bool:

@@ -128,7 +128,7 @@ class Pack:
     def confirm(self, rule: Rule, candidate: Candidate) -> Sequence[Confirmed]:
         return tuple(self._checks[rule.check](candidate)) if rule.check else candidate.confirm()
 
-    def hit(self, rule: Rule, confirmed: Confirmed, near: frozenset[str]) -> Hit:
+    def hit(self, rule: Rule, confirmed: Confirmed, near: frozenset[str], text: str) -> Hit:
         return Hit(
             kind=rule.kind,
             category=rule.category,
@@ -137,7 +137,7 @@ class Pack:
             end=confirmed.end,
             value=hash((rule.kind, confirmed.value)),
             near=near,
-            reserved=self._reserved(rule.kind, confirmed.value),
+            reserved=self._reserved(rule.kind, confirmed, text),
         )
 
 
@@ -223,7 +223,7 @@ class _Slice:
             return
         candidate = Candidate(self._text, start, end, near, rule.entropy, rule.confidence, self._guess)
         for confirmed in self._pack.confirm(rule, candidate):
-            yield self._pack.hit(rule, confirmed, near)
+            yield self._pack.hit(rule, confirmed, near, self._text)
 
     def _allowed(self, rule: Rule, match: re.Match[str], start: int, end: int) -> bool:
         first, last = match.span()
