@@ -55,21 +55,21 @@ class Ensemble:
         """Without an encoder. Raises ValueError where the weights make no number of it."""
         tokens = TOKEN.findall(ask.prose.lower())
         views = Views(
-            lexical=np.array([reading.values], dtype=np.float32),
-            words=[places(tokens)],
-            static=self._static.vector(tokens)[None, :],
+            lexical=np.array(reading.values, dtype=np.float32),
+            words=places(tokens),
+            static=self._static.vector(tokens),
         )
         return self._seen(views)
 
     def slow(self, fast: Impression, meaning: Array) -> Impression:
         """With what the encoder read: one row."""
-        return self._seen(replace(fast.views, meaning=meaning))
+        return self._seen(replace(fast.views, meaning=meaning[0]))
 
     def _seen(self, views: Views) -> Impression:
         z, said = self._router.told(views)
-        if not math.isfinite(float(z[0])):
+        if not math.isfinite(float(z)):
             raise ValueError("the ensemble's answer is no number")
-        return Impression(float(z[0]), {name: float(each[0]) for name, each in said.items()}, views)
+        return Impression(float(z), {name: float(each) for name, each in said.items()}, views)
 
 
 @cache
@@ -92,7 +92,7 @@ def features(reading: Reading, seen: Impression | None) -> tuple[float, ...]:
     """What a calibration's correction looks at: LENGTH numbers; zeros for what an ensemble that failed did not see."""
     if seen is None:
         return (*reading.values, *(0.0,) * (WIDTH + 1))
-    return (*reading.values, *(float(each) for each in seen.views.static[0]), seen.z)
+    return (*reading.values, *seen.views.static.tolist(), seen.z)
 
 
 def vector(ask: Ask) -> list[float]:

@@ -84,8 +84,15 @@ class Words:
     worth: float
 
     def z(self, seen: Views) -> Array:
-        said = np.array([weighed(at, self.rare) @ self.weights[at] for at in seen.words], dtype=np.float32)
+        if isinstance(seen.words, list):
+            said = np.array([self._said(at) for at in seen.words], dtype=np.float32)
+        else:
+            said = self._said(seen.words)
         found: Array = (said - self.mean) / self.spread
+        return found
+
+    def _said(self, at: Places) -> Array:
+        found: Array = weighed(at, self.rare) @ self.weights[at]
         return found
 
 
@@ -150,9 +157,11 @@ class Router:
         said = self._said(seen, alike)
         worth = {name: max(self.heads[name].worth, LEAST_WORTH if name == "length" else 0.0) for name in said}
         total = sum(worth.values()) or 1.0
-        found: Array = np.sum([worth[name] / total * each for name, each in said.items()], axis=0)
+        found: Array = np.zeros((), dtype=np.float32)
+        for name, each in said.items():
+            found = found + worth[name] / total * each
         if "length" in said:
-            found = found + UNKNOWN * self._strangeness(alike, len(found)) * said["length"]
+            found = found + UNKNOWN * self._strangeness(alike) * said["length"]
         return found, said
 
     def _likenesses(self, seen: Views) -> dict[str, Array]:
@@ -170,13 +179,14 @@ class Router:
             if name not in MEANT or seen.meaning is not None
         }
 
-    def _strangeness(self, alike: Mapping[str, Array], count: int) -> Array:
+    def _strangeness(self, alike: Mapping[str, Array]) -> Array | float:
         """How far each text is from what was learnt: 0 … 1. Nothing is known to be near where nothing says so."""
         name = "meaning" if "meaning" in alike else "static"
         if name not in alike:
-            return np.ones(count, dtype=np.float32)
+            return 1.0
         low, high = HEEDED[name]
-        found: Array = np.clip((high - _close(alike[name]) / self.usual[name]) / (high - low), 0.0, 1.0)
+        far = (high - _close(alike[name]) / self.usual[name]) / (high - low)
+        found: Array = np.minimum(np.maximum(far, 0.0), 1.0)
         return found
 
 
@@ -211,8 +221,9 @@ def _usual(head: Smooth) -> float:
 
 
 def _close(like: Array) -> Array:
-    count = min(CLOSE, like.shape[1])
-    found: Array = np.partition(like, -count, axis=1)[:, -count:].mean(axis=1)
+    count = min(CLOSE, like.shape[-1])
+    nearest = np.partition(like, -count, axis=-1)[..., -count:]
+    found: Array = np.add.reduce(nearest, axis=-1) / count
     return found
 
 
@@ -235,14 +246,15 @@ def _head(name: str, seen: Views, gains: Doubles, chosen: Places) -> Head:
 
 
 def _words(seen: Views, gains: Doubles, chosen: Places) -> Words:
-    rare = rarity(seen.words)
-    values = [weighed(at, rare) for at in seen.words]
-    marks = [seen.words[at] for at in chosen]
-    across = Index.of(marks, [values[at] for at in chosen]).like(seen.words, values)
+    texts = seen.words if isinstance(seen.words, list) else [seen.words]
+    rare = rarity(texts)
+    values = [weighed(at, rare) for at in texts]
+    marks = [texts[at] for at in chosen]
+    across = Index.of(marks, [values[at] for at in chosen]).like(texts, values)
     found = fit(across, chosen, gains, WORDS_STRENGTH)
     weights = np.zeros_like(rare)
     for at, weight in zip(chosen, found.weights, strict=True):
-        weights[seen.words[at]] += weight * values[at]
+        weights[texts[at]] += weight * values[at]
     return Words(rare, weights, found.mean, found.spread, found.worth)
 
 
@@ -256,19 +268,19 @@ def _neighbours(rows: Array, gains: Doubles, chosen: Places) -> Near:
 
 
 def _nearest(like: Array, gains: Array, count: int) -> Array:
-    nearest = np.argpartition(-like, min(count, like.shape[1] - 1), axis=1)[:, :count]
-    found: Array = gains[nearest].mean(axis=1)
+    nearest = np.argpartition(-like, min(count, like.shape[-1] - 1), axis=-1)[..., :count]
+    found: Array = gains[nearest].mean(axis=-1)
     return found
 
 
 def _view(seen: Views, name: str) -> Array:
     if name == "line":
-        return np.hstack([SCALE * seen.static, seen.lexical])
+        return np.concatenate([SCALE * seen.static, seen.lexical], axis=-1)
     if name in {"lexical", "static"}:
         return seen.lexical if name == "lexical" else seen.static
     if seen.meaning is None:
         raise ValueError("no encoder has read these texts")
-    return np.hstack([SCALE * seen.meaning, seen.lexical]) if name == "sense" else seen.meaning
+    return np.concatenate([SCALE * seen.meaning, seen.lexical], axis=-1) if name == "sense" else seen.meaning
 
 
 __all__ = ["HEADS", "Router", "fit_router", "fit_views"]

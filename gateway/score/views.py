@@ -21,16 +21,17 @@ MEANT = frozenset({"meaning", "neighbours", "sense"})
 
 @dataclass(frozen=True, slots=True)
 class Views:
-    """One row per text; nothing of the texts themselves."""
+    """One row per text, or of a single text vectors and its places; nothing of the texts themselves."""
 
     lexical: Array
-    words: list[Places]
+    words: list[Places] | Places
     static: Array
     meaning: Array | None = None
 
     @property
     def length(self) -> Array:
-        return self.lexical[:, 0]
+        found: Array = self.lexical[..., 0]
+        return found
 
 
 def views(texts: Sequence[str], heads: Collection[str], encoder: Encoder | None = None) -> Views:
