@@ -2,8 +2,8 @@
 
 A threshold that is right for one house's requests sends nearly all of another's out, and one that is right for
 questions of law nearly all of mathematics. So policies may ask for a share or a quality instead, and what they compare
-is counted here, apart for each tenant and task family. All of it is in this process's memory: after a restart a tenant
-begins with what calibration knows, or with nothing.
+is counted here, apart for each tenant and task family. All of it is in this process's memory; `kept` writes down what
+a restart needs of it.
 """
 
 from __future__ import annotations
@@ -32,6 +32,8 @@ class RollingTraffic:
         """`quantiles`: by task family, the gains that calibration met, evenly spaced from the lowest to the highest."""
         self._warm = warmed(quantiles or {})
         self.tenants = Tenants(most_tenants, LEAST)
+        self.counted = 0
+        """How often anything changed here."""
 
     def standing(self, request: Request, score: Score) -> Standing:
         """A request that is counted already is not counted again."""
@@ -40,6 +42,7 @@ class RollingTraffic:
         standing = self._standing(tenant, family, score, chances)
         if not tenant.counted(request.id):
             tenant.count(request.id, family, chances)
+            self.counted += 1
         return standing
 
     def look(self, request: Request, score: Score) -> Standing:
@@ -49,6 +52,7 @@ class RollingTraffic:
     def went(self, request: Request, assessment: Assessment, zone: Zone, *, answered: bool = False) -> None:
         if (tenant := self.tenants.get(request.principal.tenant)) is not None:
             tenant.went(request.id, zone is Zone.REMOTE)
+            self.counted += 1
 
     def shares(self) -> list[Share]:
         """What went out lately, of each tenant and family that asked anything."""

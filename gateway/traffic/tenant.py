@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from gateway.core.scoring import FAMILIES, Score
@@ -31,6 +32,11 @@ class Tenant:
         self._out = 0
 
     @property
+    def recent(self) -> Iterable[tuple[str, bool]]:
+        """Family, and whether it went out, of each recent request, the oldest first."""
+        return self._requests.values()
+
+    @property
     def asked(self) -> int:
         """Recent requests, RECENT at most."""
         return len(self._requests)
@@ -50,7 +56,10 @@ class Tenant:
             self._out -= out
         self._requests[request_id] = (family, False)
         if chances is not None:
-            self.windows.setdefault(family, Window()).add(chances)
+            self.score(family, chances)
+
+    def score(self, family: str, chances: Chances) -> None:
+        self.windows.setdefault(family, Window()).add(chances)
 
     def went(self, request_id: str, out: bool) -> None:
         """One that was never counted, or is forgotten by now, changes nothing."""

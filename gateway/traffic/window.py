@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
 from typing import NamedTuple
 
 MOST = 512
@@ -59,6 +60,12 @@ class Window:
     def turn(self) -> float:
         """Whose turn it is among equals: 0 … 1, another one for each request."""
         return (self._seen * _TURN) % 1.0
+
+    def newest(self, most: int) -> Iterator[Chances]:
+        """The oldest of them first."""
+        for number in range(max(0, len(self) - most), len(self)):
+            at = (self._oldest + number) % MOST
+            yield Chances(self._came[2 * at], self._came[2 * at + 1], self._remotes[at])
 
     def place(self, gain: float) -> Place:
         """None may be asked of an empty window."""

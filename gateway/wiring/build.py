@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ from gateway.wiring.shadow import build_shadow
 from gateway.wiring.shares import watch_shares
 from gateway.wiring.spending import build_prices
 from gateway.wiring.stores import Stores, open_stores
+from gateway.wiring.traffic import KeptTraffic, scores_by
 from gateway.wiring.transforms import build_transforms
 from gateway.wiring.warming import Warming
 
@@ -64,6 +66,7 @@ class Built:
     metrics: Metrics
     warming: Warming
     shadow: Shadow | None
+    kept_traffic: KeptTraffic
     warm_scorer: Callable[[], Coroutine[Any, Any, None]]
 
 
@@ -100,9 +103,11 @@ def build(settings: Settings, folder: Path, local: LocalBackend | None, stack: A
         prices=build_prices(settings),
     )
     health = build_health(policies, stores, ends.local, ends.remotes, warming)
+    kept = KeptTraffic(scoring.rolling, where.audit, scoring.made_by, partial(stores.audit.pseudonym, "tenant"), log)
+    kept.restore(settings)
     shadow = build_shadow(settings, folder, parts, metrics, log)
     app = build_app(settings, replace(parts, shadow=shadow), ends.specs, metrics, health, log)
-    return Built(app, where, ends, policies, detector.pack, stores, metrics, warming, shadow, scoring.warm)
+    return Built(app, where, ends, policies, detector.pack, stores, metrics, warming, shadow, kept, scoring.warm)
 
 
 def _ends(settings: Settings, folder: Path, local: LocalBackend | None, stack: AsyncExitStack, log: Any) -> Ends:
@@ -120,6 +125,10 @@ class _Scoring:
 
     scorer: Scorer
     traffic: Traffic
+    rolling: RollingTraffic
+    """The same, less what keeps conversations on their side."""
+    made_by: str
+    """What the scores are made by."""
     cascade: Cascade | None
     warm: Callable[[], Coroutine[Any, Any, None]]
     """Loads the scorer's weights beside the first requests."""
@@ -131,4 +140,5 @@ def _scoring(settings: Settings, folder: Path, ends: Ends, metrics: Metrics) -> 
     watch_shares(metrics, settings, traffic.shares)
     asked = build_scorer(ends.specs[0], settings.score, calibration, ends.local)
     scorer, staying = build_scoring(asked, traffic)
-    return _Scoring(scorer, staying, build_cascade(settings, calibration), asked.warm)
+    cascade = build_cascade(settings, calibration)
+    return _Scoring(scorer, staying, traffic, scores_by(settings, calibration), cascade, asked.warm)

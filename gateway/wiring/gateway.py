@@ -56,6 +56,7 @@ async def open_gateway(
             _run_beside(tasks, built)
             yield Gateway(built.app, policies, changes.reload, where, built.ends.remotes.stand_ins, built.ends.specs[0])
             tasks.cancel_scope.cancel()
+        await built.kept_traffic.save()
         with suppress(AuditUnavailable):  # a disk that is gone must not turn a stop into a crash
             await audit.write(stopped())
 
@@ -79,5 +80,6 @@ def _run_beside(tasks: anyio.abc.TaskGroup, built: Built) -> None:
     tasks.start_soon(built.warm_scorer)
     tasks.start_soon(built.stores.cache.warm)
     tasks.start_soon(built.stores.taints.warm)
+    tasks.start_soon(built.kept_traffic.run)
     if built.shadow is not None:
         tasks.start_soon(built.shadow.run)
