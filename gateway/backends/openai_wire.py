@@ -7,7 +7,6 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 import anyio
-import httpx
 import orjson
 
 from gateway.backends.endpoint import Endpoint
@@ -15,13 +14,14 @@ from gateway.backends.failures import from_status
 from gateway.backends.fields import limit, sendable
 from gateway.backends.permit import only_for
 from gateway.backends.reader import Reader
-from gateway.backends.transport import AiohttpTransport
+from gateway.backends.transport import AiohttpTransport, Cut, NotSent, Response, Silent, TransportError
 from gateway.core.errors import BackendBroke, BackendTimeout, BackendUnreachable, GatewayError
 from gateway.core.release import Released
 from gateway.core.types import BackendSpec, Json, Outgoing, Pieces, Request, Zone
 
 _OPENAI = ("api.openai.com", ".api.openai.com", ".openai.azure.com")
 _ERROR_BYTES = 64 * 1024
+_PATH = "/chat/completions"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,19 +57,17 @@ class OpenAIWire:
         *,
         api_key: str | None = None,
         options: WireOptions | None = None,
-        transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self.spec = spec
         self._options = options = options or WireOptions()
         openai = endpoint.host == _OPENAI[0] or endpoint.host.endswith(_OPENAI[1:])
         self._most_bytes = options.response_limit_mb * 1024 * 1024
-        self._url = httpx.URL(f"{endpoint.url}/chat/completions")
-        self._headers = _headers(api_key, options.headers)
         self._limit_field = options.max_tokens_field or ("max_completion_tokens" if openai else "max_tokens")
         self._developer = openai if options.developer_role is None else options.developer_role
         self._store = spec.zone is Zone.REMOTE if options.send_store is None else options.send_store
-        self._transport = transport or AiohttpTransport(
+        self._transport = AiohttpTransport(
             endpoint,
+            headers=_headers(api_key, options.headers),
             connect_timeout_s=options.connect_timeout_s,
             read_timeout_s=options.read_timeout_s,
             connections=options.connections,
@@ -94,45 +92,39 @@ class OpenAIWire:
     async def stream(self, released: Released) -> AsyncGenerator[Pieces, None]:
         only_for(self.spec, released)
         try:
-            response, body = await self._post(orjson.dumps(released.outgoing.payload))
+            response = await self._transport.post(_PATH, orjson.dumps(released.outgoing.payload))
             try:
-                if not response.is_success:
-                    raise await self._failure(response, body)
+                if not 200 <= response.status < 300:
+                    raise await self._failure(response)
                 reader = Reader(self.spec.name, response.headers.get("content-type", ""), self._most_bytes)
                 try:
-                    async for piece in body:
+                    async for piece in response:
                         if chunks := reader.feed(piece):
                             yield chunks
                         if reader.done:
                             break
-                except httpx.ReadError:
+                except Cut:
                     if not reader.whole:  # with every choice finished, only the farewell is missing
                         raise
                 if chunks := reader.rest():
                     yield chunks
                 if chunks := reader.end():
                     yield chunks
-                await _read_to_end(body)
+                await _read_to_end(response)
             finally:
-                await body.aclose()
-        except httpx.HTTPError as error:
+                response.close()
+        except TransportError as error:
             # From None: a parser's complaint quotes what the upstream sent.
             raise self._told(error) from None
-
-    async def _post(self, content: bytes) -> tuple[httpx.Response, httpx.AsyncByteStream]:
-        request = httpx.Request("POST", self._url, headers=self._headers, content=content)
-        response = await self._transport.handle_async_request(request)
-        assert isinstance(response.stream, httpx.AsyncByteStream)
-        return response, response.stream
 
     async def aclose(self) -> None:
         await self._transport.aclose()
 
-    async def _failure(self, response: httpx.Response, body: httpx.AsyncByteStream) -> GatewayError:
+    async def _failure(self, response: Response) -> GatewayError:
         said = b""
         # The status says enough; a body that cannot be read changes nothing.
-        with anyio.move_on_after(5), suppress(httpx.HTTPError):
-            async for piece in body:
+        with anyio.move_on_after(5), suppress(TransportError):
+            async for piece in response:
                 said += piece
                 if len(said) > _ERROR_BYTES:
                     break
@@ -140,38 +132,38 @@ class OpenAIWire:
             parsed: Json = orjson.loads(said)
         except orjson.JSONDecodeError:
             parsed = None
-        return from_status(self.spec.name, response.status_code, response.headers, parsed)
+        return from_status(self.spec.name, response.status, response.headers, parsed)
 
-    def _told(self, error: httpx.HTTPError) -> GatewayError:
-        """Only the first three are sure that nothing was sent."""
+    def _told(self, error: TransportError) -> GatewayError:
+        """Only the first is sure that nothing was sent."""
         name = self.spec.name
-        if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.ProxyError):
+        if isinstance(error, NotSent):
             return BackendUnreachable(f"backend {name!r} cannot be reached: {error}")
-        if isinstance(error, httpx.TimeoutException):
+        if isinstance(error, Silent):
             return BackendTimeout(f"backend {name!r} was silent for too long")
         return BackendBroke(f"the connection to backend {name!r} broke")
 
 
-async def _read_to_end(stream: httpx.AsyncByteStream) -> None:
+async def _read_to_end(response: Response) -> None:
     """Take the few bytes behind [DONE], so that the connection can serve again; a slow sender is not waited for."""
-    with anyio.move_on_after(0.02), suppress(httpx.HTTPError):
-        async for _ in stream:
+    if response.over:
+        return
+    with anyio.move_on_after(0.02), suppress(TransportError):
+        async for _ in response:
             break
 
 
-def _headers(api_key: str | None, extra: Mapping[str, str]) -> httpx.Headers:
-    headers = httpx.Headers(
-        {
-            "content-type": "application/json",
-            "accept": "application/json, text/event-stream",
-            "accept-encoding": "identity",
-            "user-agent": "slm-gateway",
-        }
-    )
+def _headers(api_key: str | None, extra: Mapping[str, str]) -> dict[str, str]:
+    """In lower case, so that what the operator says takes the place of ours however it is written."""
+    headers = {
+        "content-type": "application/json",
+        "accept": "application/json, text/event-stream",
+        "accept-encoding": "identity",
+        "user-agent": "slm-gateway",
+    }
     if api_key:
         headers["authorization"] = f"Bearer {api_key}"
-    headers.update(extra)
-    return headers
+    return headers | {name.lower(): value for name, value in extra.items()}
 
 
 def as_system(messages: Json) -> None:

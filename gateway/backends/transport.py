@@ -1,40 +1,58 @@
-"""Bytes to an upstream and back: a small httpx transport over aiohttp that tells the ways to fail apart.
+"""Bytes to an upstream and back, over aiohttp, with the ways to fail told apart.
 
-httpx-aiohttp reports a connection that dropped after the upstream had read everything as a connect timeout, which
-invites a second try. Here `httpx.ConnectError`, `ConnectTimeout` and `ProxyError` mean that not one byte of the
-request was sent; `ReadTimeout`, `ReadError` and `RemoteProtocolError` mean that it may have been read.
+`NotSent` means that not one byte of the request was sent; `Silent` and `Cut` mean that it may have been read. Whoever
+takes the second kind for the first sends a request twice.
 """
 
 from __future__ import annotations
 
 import base64
 import socket
-from collections.abc import AsyncIterator, Sequence
-from typing import Any, NoReturn
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any
 
 import aiohttp
-import httpx
 from aiohttp.abc import ResolveResult
 from aiohttp.resolver import ThreadedResolver
+from multidict import CIMultiDict
 
 from gateway.backends.endpoint import Endpoint, Network, Proxy, inside
 from gateway.backends.trust import tls_context
 
 
-class AiohttpTransport(httpx.AsyncBaseTransport):
+class TransportError(Exception):
+    """Messages are ours: aiohttp's may quote headers."""
+
+
+class NotSent(TransportError):
+    """There was no connection."""
+
+
+class Silent(TransportError):
+    """Nothing came for too long."""
+
+
+class Cut(TransportError):
+    """The connection broke."""
+
+
+class AiohttpTransport:
     """One upstream's connections. The session is opened by the first request, inside the running loop."""
 
     def __init__(
         self,
         endpoint: Endpoint,
         *,
+        headers: Mapping[str, str] | None = None,
         connect_timeout_s: float = 5.0,
         read_timeout_s: float = 600.0,
         connections: int = 512,
         keepalive_s: float = 15.0,
     ) -> None:
+        """`headers` are sent with every request to the upstream, and never to a proxy."""
         self._endpoint = endpoint
         self._tls = tls_context(endpoint.ca_file, system=endpoint.system_trust)
+        self._headers = CIMultiDict(headers or {})
         self._connect_timeout_s = connect_timeout_s
         self._read_timeout_s = read_timeout_s
         self._connections = connections
@@ -42,20 +60,20 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         self._session: aiohttp.ClientSession | None = None
         self._proxied: dict[str, Any] = {}
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+    async def post(self, path: str, content: bytes) -> Response:
+        """Send `content` to the endpoint's `path`. Raises TransportError."""
         session = self._session or self._open()
+        sent = session.post(
+            self._endpoint.url + path,
+            data=content,
+            headers=self._headers,  # not the session's own: those go to a proxy as well
+            allow_redirects=False,
+            **self._proxied,
+        )
         try:
-            response = await session.request(
-                request.method,
-                str(request.url),
-                data=request.content,
-                headers=request.headers.multi_items(),
-                allow_redirects=False,
-                **self._proxied,
-            )
+            return Response(await sent)
         except (aiohttp.ClientError, OSError) as error:  # timeouts are OS errors
-            _tell(error)
-        return httpx.Response(response.status, headers=response.raw_headers, stream=_Body(response), request=request)
+            raise _told(error) from error
 
     async def aclose(self) -> None:
         session, self._session = self._session, None
@@ -87,25 +105,33 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         return self._session
 
 
-class _Body(httpx.AsyncByteStream):
-    """The answer's body as it comes: one piece per network read."""
+class Response:
+    """An answer that has begun, and its body as it comes: one piece per network read."""
 
     def __init__(self, response: aiohttp.ClientResponse) -> None:
         self._response = response
+        self.status = response.status
+        self.headers: Mapping[str, str] = response.headers
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self
 
     async def __anext__(self) -> bytes:
+        """Raises TransportError."""
         try:
             data = await self._response.content.readany()
         except (aiohttp.ClientError, OSError) as error:
-            _tell(error)
+            raise _told(error) from error
         if not data:
             raise StopAsyncIteration
         return data
 
-    async def aclose(self) -> None:
+    @property
+    def over(self) -> bool:
+        """Nothing more comes, and the connection can serve again."""
+        return self._response.content.at_eof()
+
+    def close(self) -> None:
         # A body read to its end has given its connection back; any other connection is cut, which tells the upstream
         # to stop working.
         self._response.close()
@@ -156,20 +182,17 @@ def _socket(info: Any, networks: Sequence[Network] | None) -> socket.socket:
     return made
 
 
-def _tell(error: Exception) -> NoReturn:
-    """Raise the httpx error that says how far the request came. Messages are ours: aiohttp's may quote headers."""
-    # Order matters: connector errors are also OS errors, and timeouts are also connection errors.
+def _told(error: Exception) -> TransportError:
+    """How far the request came. Order matters: connector errors are also OS errors, and timeouts connection errors."""
     if isinstance(error, aiohttp.ConnectionTimeoutError):
-        raise httpx.ConnectTimeout("no connection in time") from error
+        return NotSent("no connection in time")
     if isinstance(error, aiohttp.ClientHttpProxyError | aiohttp.ClientProxyConnectionError):
-        raise httpx.ProxyError("the proxy gave no connection") from error
+        return NotSent("the proxy gave no connection")
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
-        raise httpx.ConnectError("its certificate is not trusted; name its CA in ca_file") from error
+        return NotSent("its certificate is not trusted; name its CA in ca_file")
     if isinstance(error, aiohttp.ClientConnectorSSLError):
-        raise httpx.ConnectError("no TLS connection") from error
+        return NotSent("no TLS connection")
     if isinstance(error, aiohttp.ClientConnectorError):
         strayed = isinstance(error.os_error, Strayed)
-        raise httpx.ConnectError(str(error.os_error) if strayed else "no connection") from error
-    if isinstance(error, TimeoutError):
-        raise httpx.ReadTimeout("silent for too long") from error
-    raise httpx.ReadError("the connection broke") from error
+        return NotSent(str(error.os_error) if strayed else "no connection")
+    return Silent("silent for too long") if isinstance(error, TimeoutError) else Cut("the connection broke")
