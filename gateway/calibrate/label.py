@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gateway.calibrate.checks import same_answer, tokens
+from gateway.calibrate.competence import Answered
 from gateway.calibrate.journal import Answer
 from gateway.calibrate.probes import Probe, right
 from gateway.core.types import BackendSpec
@@ -47,6 +48,11 @@ class Labelled:
     remote: bool
     by: str
     """gold, agreement or judge."""
+
+
+def answered(rows: Iterable[Labelled]) -> list[Answered]:
+    """The local model's answers, as its competence is counted from them."""
+    return [Answered(row.probe.family, row.probe.lang, row.local) for row in rows]
 
 
 @dataclass(slots=True)

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gateway.calibrate.competence import competence
+from gateway.calibrate.competence import Shadowed, competence, weighed
 from gateway.calibrate.drafts import Fitted
 from gateway.calibrate.drafts import fit as fit_drafts
 from gateway.calibrate.drafts import row as drafted_row
 from gateway.calibrate.fit import Fit, Rows, fit
 from gateway.calibrate.journal import Answer
-from gateway.calibrate.label import Labelled
+from gateway.calibrate.label import Labelled, answered
 from gateway.calibrate.prior import prior
 from gateway.calibrate.probes import Probe
 from gateway.calibrate.sides import HELD, beginning
@@ -45,13 +45,12 @@ def made(
     against: str,
     made_at: str,
     *,
-    shadowed: Sequence[tuple[str, str, float]] = (),
+    shadowed: Sequence[Shadowed] = (),
     seed: int = 0,
 ) -> Made:
     """Three reasons for none: too few labels, a remote model that is not better, a ranking no better than chance.
 
-    `shadowed` are (family, language, agreement) of the operator's own requests that both models answered: they say what
-    the local model can do there, and nothing of the remote one.
+    `shadowed` say what the local model can do, and nothing of the remote one.
     """
     shares = (_share([row.local for row in labelled]), _share([row.remote for row in labelled]))
     if len(labelled) < LEAST:
@@ -61,6 +60,7 @@ def made(
     rows = rows_of(labelled, spec)
     fitted = fit(rows, seed=seed)
     drafts = _drafts(labelled, answers, fitted)
+    known = answered(labelled)
     if fitted.apgr.says_nothing:
         return Made(None, _coin(fitted), fitted, drafts, shares)
     calibration = Calibration(
@@ -69,7 +69,7 @@ def made(
         made_at=made_at,
         local=fitted.local,
         remote=fitted.remote,
-        competence=competence([*((row.probe.family, row.probe.lang, row.local) for row in labelled), *shadowed]),
+        competence=competence([*known, *weighed(shadowed, known)]),
         quantiles=quantiles([row.probe.family for row in labelled], fitted.gains.tolist()),
         figures=_figures(fitted, len(labelled), shares),
         cascade=drafts.to_json(),

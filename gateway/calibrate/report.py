@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from gateway.calibrate.competence import competence
-from gateway.calibrate.label import Labelled
+from gateway.calibrate.label import Labelled, answered
 from gateway.calibrate.made import Made
 from gateway.core.types import Json
 from gateway.score.calibration import Cell
@@ -41,7 +41,7 @@ def report(rows: Sequence[Labelled], left_out: Counter[str], made: Made, *, shad
     if made.cascade is not None:
         yield f"cascade: {made.cascade.why}"
     yield ""
-    yield from table(competence((row.probe.family, row.probe.lang, row.local) for row in rows))
+    yield from table(competence(answered(rows)))
 
 
 def table(cells: Mapping[str, Mapping[str, Cell]]) -> Iterator[str]:
@@ -55,7 +55,7 @@ def table(cells: Mapping[str, Mapping[str, Cell]]) -> Iterator[str]:
 
 def as_json(rows: Sequence[Labelled], left_out: Counter[str], made: Made) -> dict[str, Json]:
     fit = made.fit
-    cells = competence((row.probe.family, row.probe.lang, row.local) for row in rows)
+    cells = competence(answered(rows))
     return {
         "written": made.calibration is not None,
         "why": made.why,

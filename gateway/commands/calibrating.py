@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from gateway.calibrate.competence import Shadowed
 from gateway.calibrate.gather import Gathered, first, gather
 from gateway.calibrate.journal import Answer, Journal
 from gateway.calibrate.label import JUDGING, Judge, Labels, label, mark_of, may_label
@@ -59,12 +60,12 @@ async def calibrate(plan: Plan, local: LocalBackend, progress: Callable[[str, in
     return Result(labels, told, audit, len(shadowed))
 
 
-def _shadowed(plan: Plan, local: LocalBackend) -> list[tuple[str, str, float]]:
+def _shadowed(plan: Plan, local: LocalBackend) -> list[Shadowed]:
     """How far these two models agreed on the operator's own requests. That too makes labels of what the remote said."""
     if not may_label(plan.against):
         return []
     return [
-        (row.family, row.language, min(1.0, max(0.0, row.agreement)))
+        Shadowed(row.tenant, row.family, row.language, min(1.0, max(0.0, row.agreement)))
         for row in read(shadow_place(plan.here.settings, plan.here.folder))
         if row.local_digest == local.spec.digest and row.backend_digest == plan.against.digest
         if row.language is not None and row.agreement is not None

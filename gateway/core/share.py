@@ -8,10 +8,10 @@ _Z = 1.959963984540054
 """Of a two-sided interval at 95 %."""
 
 
-def wilson(hits: float, total: int) -> tuple[float, float]:
+def wilson(hits: float, total: float) -> tuple[float, float]:
     """Between what the true share lies, at 95 %, by Wilson's score. Nothing counted says nothing: from 0 to 1.
 
-    `hits` need not be whole: an answer may be half right.
+    Neither need be whole: an answer may be half right, and may count for half of one.
     """
     if total == 0:
         return 0.0, 1.0

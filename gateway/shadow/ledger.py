@@ -1,4 +1,4 @@
-"""What was measured and what it cost: one line of numbers each, which `gateway calibrate` reads. No text, no ids."""
+"""What was measured and what it cost: one line of numbers each, which `gateway calibrate` reads. No text, no names."""
 
 from __future__ import annotations
 
@@ -34,6 +34,8 @@ class Row:
     agreement: float | None
     """None where the backend gave no answer and was paid all the same."""
     usd: float
+    tenant: str = ""
+    """By its pseudonym in the audit log; empty where it was not written down, as it once was not."""
 
 
 class Ledger:
@@ -65,6 +67,7 @@ class Ledger:
 def read(path: Path) -> Iterator[Row]:
     """Every row that is whole, oldest first. A crash may have cut the last one; a stranger's line is passed over."""
     names = {field.name for field in fields(Row)}
+    needed = names - {"tenant"}
     for file in (_aside(path), path):
         try:
             lines = file.read_bytes().splitlines()
@@ -75,7 +78,7 @@ def read(path: Path) -> Iterator[Row]:
                 row = orjson.loads(line)
             except orjson.JSONDecodeError:
                 continue
-            if isinstance(row, dict) and row.keys() == names and _is_whole(row):
+            if isinstance(row, dict) and needed <= row.keys() <= names and _is_whole(row):
                 yield Row(**row)
 
 
@@ -92,7 +95,8 @@ def _is_cut(file: IO[bytes]) -> bool:
 
 
 def _is_whole(row: dict[str, Json]) -> bool:
-    words = (row[name] for name in ("family", "local", "local_digest", "backend", "backend_digest"))
+    named = ("family", "local", "local_digest", "backend", "backend_digest")
+    words = (row.get("tenant", ""), *(row[name] for name in named))
     chances = (row["gain"], row["agreement"])
     return (
         all(isinstance(word, str) for word in words)

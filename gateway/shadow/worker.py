@@ -60,7 +60,8 @@ class _Job:
 class Shadow:
     """Implements `core.parts.Shadow`. `run` it beside the requests; it ends when that is cancelled.
 
-    `count` is told how each one went: measured, failed, refused, not_permitted, over_budget, dropped.
+    `count` is told how each one went: measured, failed, refused, not_permitted, over_budget, dropped. `pseudonym` is
+    the audit log's, for tenants.
     """
 
     def __init__(
@@ -71,12 +72,14 @@ class Shadow:
         log: Any,
         count: Callable[[str, Outcome | None], None],
         *,
+        pseudonym: Callable[[str], str],
         pause_s: float = PAUSE_S,
     ) -> None:
         self._options = options
         self._ledger = ledger
         self._log = log
         self._count = count
+        self._pseudonym = pseudonym
         self._pause_s = pause_s
         self._prices = parts.prices
         self._spec = parts.remotes[options.backend].spec
@@ -231,6 +234,7 @@ class Shadow:
             gain=job.assessment.gain,
             agreement=None if agreed is None else round(agreed, 4),
             usd=usd,
+            tenant=self._pseudonym(job.request.principal.tenant),
         )
         try:
             await anyio.to_thread.run_sync(self._ledger.add, row)

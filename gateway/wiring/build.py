@@ -103,9 +103,10 @@ def build(settings: Settings, folder: Path, local: LocalBackend | None, stack: A
         prices=build_prices(settings),
     )
     health = build_health(policies, stores, ends.local, ends.remotes, warming)
-    kept = KeptTraffic(scoring.rolling, where.audit, scoring.made_by, partial(stores.audit.pseudonym, "tenant"), log)
+    pseudonym = partial(stores.audit.pseudonym, "tenant")
+    kept = KeptTraffic(scoring.rolling, where.audit, scoring.made_by, pseudonym, log)
     kept.restore(settings)
-    shadow = build_shadow(settings, folder, parts, metrics, log)
+    shadow = build_shadow(settings, folder, parts, metrics, log, pseudonym)
     app = build_app(settings, replace(parts, shadow=shadow), ends.specs, metrics, health, log)
     return Built(app, where, ends, policies, detector.pack, stores, metrics, warming, shadow, kept, scoring.warm)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,9 @@ def shadow_place(settings: Settings, folder: Path) -> Path:
     return audit_places(settings, folder)[0].parent / "shadow.jsonl"
 
 
-def build_shadow(settings: Settings, folder: Path, parts: Parts, metrics: Metrics, log: Any) -> Shadow | None:
+def build_shadow(
+    settings: Settings, folder: Path, parts: Parts, metrics: Metrics, log: Any, pseudonym: Callable[[str], str]
+) -> Shadow | None:
     """Raises ConfigurationError for a backend that is none, and for a budget that nobody can keep."""
     told = settings.shadow
     if not told.share:
@@ -38,4 +41,4 @@ def build_shadow(settings: Settings, folder: Path, parts: Parts, metrics: Metric
             f"give it one under prices"
         )
     options = ShadowOptions(spec.name, told.share, told.budget_usd_per_day, settings.local.max_tokens)
-    return Shadow(parts, options, Ledger(shadow_place(settings, folder)), log, metrics.shadowed)
+    return Shadow(parts, options, Ledger(shadow_place(settings, folder)), log, metrics.shadowed, pseudonym=pseudonym)

@@ -257,17 +257,18 @@ def test_a_process_that_was_shot_goes_on_where_it_stopped_and_noise_is_not_writt
     tmp_path: Path, scripted: CaptureServer, scripted_answer: Callable[[Recorded], Answer]
 ) -> None:
     configure(tmp_path, scripted)
-    scripted.always(lambda request: scripted_answer(request).but(delay_s=0.05))
+    scripted.always(lambda request: scripted_answer(request).but(delay_s=0.3))
     options = ["calibrate", "--count", "110", "--yes", "--at-once", "2"]
     process = subprocess.Popen(
         [sys.executable, "-m", "gateway", *options], cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     try:
-        scripted.wait_for_requests(20, timeout_s=60)
+        scripted.wait_for_requests(20, timeout_s=120)
     finally:
         process.send_signal(signal.SIGKILL)
-        process.wait(10)
+        process.wait()
     before = len(scripted.requests)
+    scripted.always(scripted_answer)
     result = run(tmp_path, *options)
     assert before < 110
     assert 110 <= len(scripted.requests) <= 112, "what was on its way when it was shot is asked again"

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.calibrate.apgr import apgr, interval
-from gateway.calibrate.competence import competence
+from gateway.calibrate.competence import Answered, competence
 from gateway.calibrate.fit import Rows, fit, split
 from gateway.calibrate.isotonic import LEAST, on_line, pooled
 from gateway.score.calibration import Calibration, Figures, Pins
@@ -123,7 +123,7 @@ def test_a_handful_of_answers_is_no_certainty() -> None:
 def test_a_cell_with_few_probes_leans_on_its_family_and_language() -> None:
     answers = [("maths", "en", True)] * 20 + [("maths", "de", False)] * 20
     answers += [("code", "en", True)] * 20 + [("code", "de", True)]
-    cells = competence(answers)
+    cells = competence(Answered(*each) for each in answers)
     assert cells["maths"]["en"].share > 0.9
     assert cells["maths"]["de"].share < 0.1
     assert 0.2 < cells["code"]["de"].share < 0.8, "one right answer against a bad language"
@@ -131,5 +131,5 @@ def test_a_cell_with_few_probes_leans_on_its_family_and_language() -> None:
 
 
 def test_nothing_right_anywhere_expects_nothing() -> None:
-    cells = competence([(family, lang, False) for family in "ab" for lang in ("en", "it") for _ in range(3)])
+    cells = competence([Answered(family, lang, False) for family in "ab" for lang in ("en", "it") for _ in range(3)])
     assert all(cell.share < 0.05 for row in cells.values() for cell in row.values())

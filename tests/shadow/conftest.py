@@ -23,6 +23,7 @@ from gateway.prices import Price, PriceTable, rates
 from gateway.shadow.ledger import Ledger, Row, read
 from gateway.shadow.worker import Shadow, ShadowOptions
 from tests.support.line import FixedScorer, Line, Lines, ScriptedRemote, asking
+from tests.support.waiting import PATIENCE_S
 
 EASY = "Say hello."
 PRICES = PriceTable({"large": Price(rates(Decimal(2), Decimal(8)))}, "large")
@@ -59,7 +60,7 @@ class Shaded:
 
     async def result(self, number: int = 1) -> str:
         """How the shadow went, once it has."""
-        with anyio.fail_after(5):
+        with anyio.fail_after(PATIENCE_S):
             while len(self.results) < number or len(self.log.calls) < number:
                 await anyio.sleep(0.005)
         return self.results[number - 1][0]
@@ -100,7 +101,7 @@ def shading(tmp_path: Path) -> Shading:
         def count(result: str, outcome: Outcome | None) -> None:
             shaded.results.append((result, outcome))
 
-        shadow = Shadow(line.parts, options, Ledger(shaded.path), logger, count, pause_s=pause_s)
+        shadow = Shadow(line.parts, options, Ledger(shaded.path), logger, count, pseudonym=str.upper, pause_s=pause_s)
         shaded.pipeline = Pipeline(replace(line.parts, shadow=shadow))
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(shadow.run)

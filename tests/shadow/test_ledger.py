@@ -50,6 +50,8 @@ def test_a_line_that_is_cut_or_not_ours_is_passed_over(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "damage",
     [
+        pytest.param({"tenant": 7}, id="a number for a tenant"),
+        pytest.param({"more": "what is this"}, id="a field more"),
         pytest.param({"family": ["chat"]}, id="a list for a family"),
         pytest.param({"language": 7}, id="a number for a language"),
         pytest.param({"local_digest": None}, id="no model"),
@@ -62,6 +64,12 @@ def test_a_line_that_was_changed_is_passed_over(tmp_path: Path, damage: dict[str
     Ledger(path).add(ROW)
     with path.open("a") as file:
         file.write(json.dumps(asdict(ROW) | damage) + "\n")
+    assert list(read(path)) == [ROW]
+
+
+def test_a_line_from_before_tenants_were_written_down_counts(tmp_path: Path) -> None:
+    path = tmp_path / "shadow.jsonl"
+    path.write_text(json.dumps({name: value for name, value in asdict(ROW).items() if name != "tenant"}) + "\n")
     assert list(read(path)) == [ROW]
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from tests.support.capture import CaptureServer, completion
 from tests.support.command import call
 from tests.support.planting import Found, mark
 from tests.support.serving import Serving, serving
+from tests.support.waiting import wait_for
 
 TOKENS = {"open": "sk-gw-open", "closed": "sk-gw-closed"}
 ASKED, ANSWERED, PRIVATE = mark("a shadow's question"), mark("a shadow's answer"), mark("what stays")
@@ -50,14 +50,6 @@ def say(gateway: Serving, text: str, key: str = "open") -> str:
         return str(raw.headers["x-request-id"])
 
 
-def until(there: Callable[[], Any]) -> Any:
-    deadline = time.monotonic() + 10
-    while not (found := there()):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    return found
-
-
 @pytest.fixture(scope="module")
 def outside() -> Iterator[CaptureServer]:
     with CaptureServer() as server:
@@ -72,7 +64,8 @@ def test_a_public_answer_is_measured_and_nothing_of_it_is_kept(tmp_path: Path, o
         say(gateway, f"my card is 4111 1111 1111 1111 {PRIVATE}")
         told = say(gateway, f"hello {ASKED}")
         ledger = tmp_path / "var" / "shadow.jsonl"
-        (row,) = [json.loads(line) for line in until(lambda: ledger.exists() and ledger.read_text()).splitlines()]
+        wait_for(lambda: ledger.exists() and ledger.read_text().endswith("\n"))
+        (row,) = [json.loads(line) for line in ledger.read_text().splitlines()]
         assert (row["backend"], 0 <= row["agreement"] < 1, row["usd"] > 0) == ("large", True, True)
         (shadow,) = outside.requests
         assert ASKED in repr(shadow)

@@ -23,7 +23,7 @@ from tests.support.line import Lines, ScriptedRemote
 def built(folder: Path, told: dict[str, Any], prices: PriceTable = PRICES, remote: ScriptedRemote | None = None) -> Any:
     parts = Lines(folder, prices=prices)(*([remote] if remote else [])).parts
     log = structlog.testing.CapturingLogger()
-    shadow = build_shadow(Settings(shadow=told), folder, parts, Metrics(version="1"), log)
+    shadow = build_shadow(Settings(shadow=told), folder, parts, Metrics(version="1"), log, str.upper)
     return shadow, [call.args[0] for call in log.calls]
 
 

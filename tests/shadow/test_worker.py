@@ -14,6 +14,8 @@ from gateway.policy.load import load_policy
 from gateway.prices import PriceTable
 from tests.shadow.conftest import EASY, FailingAudit, Shading, public
 from tests.support.line import ANSWER, IBAN, FixedScorer, ScriptedLocal, ScriptedRemote, WordDetector, asking, text_of
+from tests.support.still import still
+from tests.support.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.anyio
 
@@ -41,6 +43,7 @@ async def test_a_public_answer_made_here_is_compared_with_one_from_outside(shadi
         assert shaded.events() == ["decided", "attempt", "outcome"]
         (row,) = shaded.rows
         assert (row.agreement, row.local, row.backend, row.gain) == (1.0, "small", "large", 0.2)
+        assert row.tenant == "DEFAULT", "by its pseudonym"
         assert row.usd == (7 * 2 + 2 * 8) / 1e6
         (outcome,) = shaded.line.watcher.outcomes
         assert outcome.request_id == "r1", "a shadow is nobody's request"
@@ -230,13 +233,14 @@ async def test_more_answers_than_can_wait_are_not_measured(shading: Shading) -> 
 async def test_it_stops_with_the_gateway_in_the_middle_of_an_answer(shading: Shading) -> None:
     async with shading(ScriptedRemote(pause=anyio.Event())) as shaded:
         await shaded.ask(public())
-        with anyio.fail_after(5):
+        with anyio.fail_after(PATIENCE_S):
             while not shaded.outside.calls:
                 await anyio.sleep(0.005)
     assert shaded.outside.closed == 1
     assert shaded.events() == ["decided", "attempt", "outcome"]
 
 
+@still
 async def test_a_share_of_answers_is_a_share_and_always_the_same_ones(shading: Shading) -> None:
     chosen: list[set[str]] = []
     for _ in range(2):
