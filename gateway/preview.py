@@ -13,26 +13,10 @@ from gateway.core import draft as drafts
 from gateway.core.assess import assess
 from gateway.core.errors import AuditUnavailable
 from gateway.core.parts import Asked, Parts, nobody
-from gateway.core.ports import Traffic
 from gateway.core.records import AuditRecord
-from gateway.core.types import Assessment, BackendSpec, Json, Request, Score, Standing, Zone
+from gateway.core.types import BackendSpec, Json, Request
 from gateway.policy.route import route
-
-
-class Looking:
-    """A `Traffic` that is asked where a request stands and lets nothing count."""
-
-    def __init__(self, traffic: Traffic) -> None:
-        self._traffic = traffic
-
-    def standing(self, request: Request, score: Score) -> Standing:
-        return self._traffic.look(request, score)
-
-    def look(self, request: Request, score: Score) -> Standing:
-        return self._traffic.look(request, score)
-
-    def went(self, request: Request, assessment: Assessment, zone: Zone, *, answered: bool = False) -> None:
-        """It goes nowhere."""
+from gateway.traffic import Looking
 
 
 class Preview:

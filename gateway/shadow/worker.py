@@ -25,10 +25,10 @@ from gateway.core.ports import Observer
 from gateway.core.records import Outcome
 from gateway.core.types import Assessment, BackendSpec, Json, Pieces, Request, Sensitivity, Usage, Zone
 from gateway.pipeline import Pipeline
-from gateway.preview import Looking
 from gateway.shadow.agreement import agreement
 from gateway.shadow.ledger import Ledger, Row
 from gateway.shadow.narrow import OF, TO, AsIfHard, Narrowed
+from gateway.traffic import Looking
 
 WAITING = 8
 """Answers that wait to be compared; a further one is not measured."""

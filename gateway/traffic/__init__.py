@@ -1,6 +1,7 @@
 """What each tenant asked lately: how hard it was, and how much of it went out. Numbers in memory, no text."""
 
+from gateway.traffic.looking import Looking
 from gateway.traffic.rolling import RollingTraffic
 from gateway.traffic.tenant import Share
 
-__all__ = ["RollingTraffic", "Share"]
+__all__ = ["Looking", "RollingTraffic", "Share"]
