@@ -17,6 +17,10 @@ _PIECE = 4000
 """Characters read between two looks at the clock and the event loop."""
 _CODE = re.compile(r"(\w)\1{3}|[A-Z0-9]{21}|[A-Za-z]\d[A-Za-z]\d|[A-Z]{13}|[A-Z]{5,}-(?:[A-Z]{0,3}-|\Z)")
 """What no name and no address holds: a sample, a sequence, a key."""
+_LONG = re.compile(r"(?<![^\W\d_])[a-zà-ÿ]{18}")
+"""No name has so long a word without a capital; an address may."""
+_SEQUENCE = re.compile(r"[A-Z-]{40}")
+"""A run that is no prose: what stands in it is nobody."""
 _LABEL = re.compile(
     r"(?i)(?:steuer|konto|kunden|vertrags|personal|ausweis|versicherungs|sozial|id|nr|nummer|iban|bic|swift|cif|nif|nie|dni|"
     r"vat|iva|ust|siret|siren|tva|codice|fiscale|c[oó]digo|num[eé]ro|numero|number|tax|e-?mail|telefon|tel|phone|api|key|"
@@ -68,9 +72,20 @@ def search(names: Names, text: str, clock: Clock) -> Iterator[list[Hit]]:
                 detector="names",
             )
             for start, end, kind, sure in names.spans(text[low:high])
-            if not _CODE.search(text, low + start, low + end) and not _is_label(text, low + start, low + end)
+            if not _is_nobody(kind, text, low + start, low + end)
         ]
         low = high
+
+
+def _is_nobody(kind: str, text: str, start: int, end: int) -> bool:
+    if _CODE.search(text, start, end) or _is_label(text, start, end):
+        return True
+    return kind == "person" and (
+        _LONG.search(text, start, end) is not None
+        or any(
+            run.start() < end and start < run.end() for run in _SEQUENCE.finditer(text, max(0, start - 80), end + 80)
+        )
+    )
 
 
 def _is_label(text: str, start: int, end: int) -> bool:

@@ -22,6 +22,11 @@ _SHAPES = tuple(
         ("IT", r"3\d\d[ ./-]\d{6,7}|3\d\d[ .-]\d{3}[ .-]\d{3,4}|3\d\d(?:[ .-]\d\d){2}[ .-]\d{2,3}|0\d{1,3}[/-]\d{6,8}"),
         ("DE", r"\(?0[1-9]\d{1,4}\)?[ ]?[/-][ ]?\d{4,9}|01[5-7]\d[ /-]?\d{7,8}"),
         ("DE", r"0[1-9]\d{1,3}[/ ]\d{3}[ ]\d{2,4}[ ]?\d{0,3}"),
+        ("DE", r"0[2-9]\d{1,3}[ ]\d{5,8}"),
+        ("GB", r"01\d{3}[ ]\d{6}"),
+        ("IT", r"0\d{1,3}[ ]\d{6,8}"),
+        ("AT", r"0(?:1|[2-7]\d{2,3})[ ]\d{6,8}"),
+        ("CH", r"0[2-7]\d[ ]\d{3}[ ]\d\d[ ]\d\d"),
         ("ES", r"[6789]\d\d(?:[ .-]\d\d){3}|[67]\d\d[ -]\d{3}[ -]\d{3}"),
     )
 )
@@ -35,6 +40,20 @@ _OTHER = re.compile(
 )
 _BEGINS = re.compile(r"[ /-]")
 """A number may begin behind one."""
+_MOBILE = (("IT", re.compile(r"3[2-9]\d{8}")), ("ES", re.compile(r"[67]\d{8}")))
+"""Mobile numbers as people type them: without a gap, and without a zero that would tell them from any number."""
+_WHOSE = re.compile(
+    r"(?:(?<![\w./-])[A-ZÀ-Þ](?:[a-zà-ÿ'’-]{1,20}|[A-Z]{0,3}(?=,))|(?<!\w)(?:al|allo|sul|au|nonn[oa]|mamma|papà|madre|padre|zi[oa]|cugin[oa]|sorella|"
+    r"fratello|marito|moglie|vicin[oa]|abuel[oa]|mamá|papá|tí[oa]|herman[oa]|prim[oa]|marido|mujer|vecin[oa]|cas[ao]|lavoro|"
+    r"ufficio|oficina|trabajo))[ ]?[,;:(–-]?[ \t]\Z"
+)
+"""Who can be reached, or "at", right in front of a number."""
+_COUNTED_THINGS = re.compile(r"[ ]?(?:[-+*/^×÷=%€$£_]|[.,]\d|(?:x|per|por|times|euros?|bytes?|diviso|entre)(?!\w))")
+_FILED = re.compile(
+    r"(?i)(?<![^\W_])(?:n|nr|no|num\w*|núm\w*|id|ref\w*|cod\w*|cód\w*|ordine|pedido|order|fattura|factura|invoice|ticket|pratica|"
+    r"protocollo|expediente|matricola|serial\w*|isbn|ean|sku|lott[oe]|lote|p[oó]li\w+|tracking|caso|case|dossier|art\w*|bug|issue)"
+    r"[^\w\n]{1,3}(?-i:[A-Z]{1,5}[^\w\n]{1,2})?\Z"
+)
 
 
 @cache
@@ -91,11 +110,20 @@ def national(candidate: Candidate) -> Iterable[Confirmed]:
         spelled = candidate.guess == "words" and len(written) > 8 and written.isdigit() and not _counted(written)
         if near or spelled:  # nobody writes out nine digits one by one but to have them dialled
             shaped += [region for region in REGIONS if region not in shaped]
+        if not start:
+            shaped += [region for region, shape in _MOBILE if shape.fullmatch(written) and _somebodys(candidate)]
         for region in shaped:
             number = _parse(written, region)
             if number is not None:
                 return (Confirmed(candidate.start + start, candidate.end, number, 0.9 if near else 0.75),)
     return ()
+
+
+def _somebodys(candidate: Candidate) -> bool:
+    """Whether somebody is named right before a number, and no file, order or sum."""
+    before = candidate.text[max(0, candidate.start - 40) : candidate.start]
+    counted = _COUNTED_THINGS.match(candidate.text, candidate.end)
+    return not counted and _WHOSE.search(before) is not None and _FILED.search(before) is None
 
 
 def _counted(digits: str) -> bool:

@@ -87,8 +87,13 @@ def _text(name: str) -> str:
 
 
 _GENERIC = "generic_api_key"
-_SAMPLE = Allow("secret", stopwords=("12345678", "abcdefgh"))
+_SAMPLE = Allow("secret", stopwords=("12345678", "1234-1234", "abcdefgh"))
 """Keys that count are made up for a manual. A vendor's own form is believed all the same."""
+_NAMED = Allow(
+    "match",
+    regexes=(r"""(?i)(?:^|[\s,;.{("'])(?:u?uid|guid|digest|commit|revision|checksum|etag|image|tag)["']?\s?[:=]""",),
+)
+"""The name right before the value says that it tells things apart, whatever stands further in front."""
 
 
 def load() -> Rules:
@@ -136,7 +141,11 @@ def _secrets(pack: dict[str, Any]) -> tuple[Rule, ...]:
             group=row.get("group"),
             entropy=row.get("entropy", 0.0),
             prefixed=row.get("prefixed", False),
-            allow=(everywhere, *map(_allow, row.get("allow", ())), *([_SAMPLE] if row["kind"] == _GENERIC else [])),
+            allow=(
+                everywhere,
+                *map(_allow, row.get("allow", ())),
+                *([_SAMPLE, _NAMED] if row["kind"] == _GENERIC else []),
+            ),
         )
         for row in pack["rules"]
     )
