@@ -11,11 +11,10 @@ from typing import Any
 import anyio
 import pytest
 
-from gateway.core.errors import ConfigurationError
 from gateway.core.types import Decision, Principal, Request, Sensitivity, Usage, Zone
-from gateway.engine.files.catalogue import DEFAULT_MODEL, ModelFile, find
+from gateway.engine.files.catalogue import ModelFile
 from gateway.engine.local import LocalEngine
-from gateway.setup import ensure_model
+from tests.support.models import default_model
 
 DECISION = Decision(Sensitivity.INTERNAL, Zone.LOCAL, "local", "default", (), "test", "0", ())
 
@@ -36,11 +35,7 @@ def anyio_backend() -> str:
 
 @pytest.fixture(scope="session")
 def model() -> ModelFile:
-    try:
-        return find(DEFAULT_MODEL)
-    except ConfigurationError:
-        ensure_model(DEFAULT_MODEL, print)
-        return find(DEFAULT_MODEL)
+    return default_model()
 
 
 @dataclass

@@ -9,9 +9,10 @@ from typing import Any
 import anyio
 import pytest
 
-from gateway.core.errors import ConfigurationError, DeadlineExceeded, EgressDenied, LocalUnavailable
+from gateway.core.errors import DeadlineExceeded, EgressDenied, LocalUnavailable
 from gateway.core.types import BackendSpec, Chunk, Decision, Pieces, Request, Usage, Zone
 from gateway.transform import Rewrite
+from tests.support.models import default_model
 
 pytestmark = pytest.mark.anyio
 
@@ -163,16 +164,9 @@ def anyio_backend() -> str:
 
 @pytest.mark.model
 async def test_a_real_small_model_can_be_asked_and_what_it_leaks_stays(tools: Any, scanner: Any) -> None:
-    from gateway.engine.files.catalogue import DEFAULT_MODEL, find
     from gateway.engine.local import LocalEngine
-    from gateway.setup import ensure_model
 
-    try:
-        model = find(DEFAULT_MODEL)
-    except ConfigurationError:
-        ensure_model(DEFAULT_MODEL, print)
-        model = find(DEFAULT_MODEL)
-    engine = LocalEngine(model, context=1024, threads=1, queue=3)
+    engine = LocalEngine(default_model(), context=1024, threads=1, queue=3)
     async with anyio.create_task_group() as tasks:
         await tasks.start(engine.run)
         transform = Rewrite(engine, scanner, rewrite_s=60)

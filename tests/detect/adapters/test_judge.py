@@ -17,10 +17,9 @@ from gateway.detect.adapters.judge import CATEGORY, KIND, JudgeFinder, grey
 from gateway.detect.adapters.options import JudgeOptions
 from gateway.detect.stack import Stack
 from gateway.detect.walk import Text
-from gateway.engine.files.catalogue import DEFAULT_MODEL, ModelFile, find
 from gateway.engine.local import LocalEngine
-from gateway.setup import ensure_model
 from tests.support.detectors import Opinionated
+from tests.support.models import default_model
 
 pytestmark = pytest.mark.anyio
 
@@ -140,17 +139,8 @@ def test_without_a_local_model_there_is_no_judge() -> None:
 
 
 @pytest.fixture(scope="module")
-def model() -> ModelFile:
-    try:
-        return find(DEFAULT_MODEL)
-    except ConfigurationError:
-        ensure_model(DEFAULT_MODEL, print)
-        return find(DEFAULT_MODEL)
-
-
-@pytest.fixture(scope="module")
-async def engine(model: ModelFile) -> AsyncIterator[LocalEngine]:
-    made = LocalEngine(model, context=1024, threads=1, isolation="process", queue=3)
+async def engine() -> AsyncIterator[LocalEngine]:
+    made = LocalEngine(default_model(), context=1024, threads=1, isolation="process", queue=3)
     async with anyio.create_task_group() as tasks:
         await tasks.start(made.run)
         yield made
