@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from gateway.score.lexicon import TOKEN, lexicon
+from gateway.score.lexicon import lexicon, tokens_in
 from gateway.score.wish import without_wishes
 
 HEAD, TAIL = 600, 400
@@ -70,7 +70,7 @@ REQUEST_HEAD = "## my request for "
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """The ask, measured and cut. `prose` is text of the request: it stays out of every repr."""
+    """The ask, measured and cut. `prose` is text of the request: it and its tokens stay out of every repr."""
 
     prose: str = field(repr=False)
     """Head and tail of what the person wrote, without fenced code."""
@@ -82,6 +82,13 @@ class Ask:
     """Messages of role user among the last MESSAGES."""
     inherited: int = 0
     """Earlier asks taken in because the last one only follows up."""
+    lowered: str = field(init=False, repr=False, compare=False)
+    tokens: tuple[str, ...] = field(init=False, repr=False, compare=False)
+    """Those of `lowered`: split once for all who look at them."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "lowered", self.prose.lower())
+        object.__setattr__(self, "tokens", tokens_in(self.lowered))
 
 
 def last_ask(messages: Sequence[Any]) -> Ask:
@@ -154,7 +161,7 @@ def follows_up(text: str) -> bool:
     """True for "commit it" or "e in italiano?": short, and it leans on what came before."""
     if len(text) > FOLLOW_CHARS:
         return False
-    tokens = TOKEN.findall(text.lower())
+    tokens = tokens_in(text.lower())
     if not 0 < len(tokens) <= FOLLOW_WORDS:
         return False
     kinds = cues_among(tokens)
@@ -162,7 +169,7 @@ def follows_up(text: str) -> bool:
     return "follow" in kinds and "greet" not in kinds
 
 
-def cues_among(tokens: list[str]) -> set[str]:
+def cues_among(tokens: tuple[str, ...]) -> set[str]:
     """Which cues of any language the tokens of a short text hold."""
     cues = lexicon().cues[None]
     kinds: set[str] = set()

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable
 from functools import cache
 
-from gateway.score.lexicon import DATA, TOKEN, lines_of
+from gateway.score.lexicon import DATA, TOKEN, lines_of, tokens_in
 
 GADGETS = (
     {"model", "size", "order"},
@@ -46,12 +46,14 @@ SETTING = re.compile(
     r"(?!\w)(?:['\"]?[\])}>,;]{1,2})?"
 )
 """Settings that a person would write to a router: "route: remote", `complexity=1.0`."""
-OPAQUE = re.compile(r"[A-Za-z0-9+/_=%-]{40,}")
+LONGEST = 40
+"""Letters that no word has which a person reads."""
+OPAQUE = re.compile(rf"[A-Za-z0-9+/_=%-]{{{LONGEST},}}")
 LIKE = str.maketrans("аеорсухіѕј", "aeopcyxisj")
 """Cyrillic letters that look like Latin ones."""
 MIXED = re.compile(r"[a-z][\u0430-\u0458]|[\u0430-\u0458][a-z]")
 WORD = re.compile(r"\w+")
-DIGITED = re.compile(r"[a-z][013457]")
+DIGITED = re.compile(r"(?<=[a-z])[013457]")
 LETTERED = re.compile(r"(?<!\w)[a-z]+[013457][a-z013457]*(?!\w)")
 """A word with digits for letters."""
 LEET = str.maketrans("013457", "oieast")
@@ -76,12 +78,12 @@ def seen(text: str) -> str:
 
 def without_claims(text: str) -> str:
     """The text without runs that talk to a router or claim difficulty, and without strings no person reads."""
-    text = SPACED.sub(_spaced, OPAQUE.sub(_opaque, text))
+    text = _read_by_people(text)
     lowered = _folded(text)
-    if any(name in lowered for name in SETTERS):
+    if any(map(lowered.__contains__, SETTERS)):
         text = SETTING.sub(" ", text)
         lowered = _folded(text)
-    if not _gadget(_held(TOKEN.findall(lowered))):  # nearly always; the places are looked for in the few others
+    if not _may_hold_gadget(lowered):  # nearly always; the places are looked for in the few others
         return text
     kept: list[str] = []
     done = start = 0
@@ -92,6 +94,16 @@ def without_claims(text: str) -> str:
             done = last
         start = end
     return " ".join([*kept, text[done:].lstrip(" ")]).strip(" ") if kept else text
+
+
+def _read_by_people(text: str) -> str:
+    """Without strings that no person reads, and letters set apart that name a model."""
+    lengths = list(map(len, text.split()))
+    if max(lengths, default=0) >= LONGEST:
+        text = OPAQUE.sub(_opaque, text)
+    elif lengths.count(1) < 4:  # of the six letters that SPACED wants, the first and the last may touch other signs
+        return text
+    return SPACED.sub(_spaced, text)
 
 
 def around(text: str, least: int, first: int, last: int) -> tuple[int, int]:
@@ -126,6 +138,15 @@ def _held(tokens: Iterable[str]) -> set[str]:
         elif token[0].isdigit():
             held.add("number")
     return held
+
+
+def _may_hold_gadget(lowered: str) -> bool:
+    """Whether a run somewhere in it may be a gadget; a number is taken to be there."""
+    known = kinds()
+    held = {"number"}
+    for token in known.keys() & set(tokens_in(lowered)):
+        held |= known[token]
+    return _gadget(held)
 
 
 def _gadget(held: set[str]) -> bool:

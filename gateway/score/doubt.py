@@ -26,7 +26,8 @@ def _illegible(prose: str) -> bool:
     words = prose.split()
     if not any(map(str.isalpha, prose)) or (max(map(len, words)) > WORD and "://" not in prose):
         return True
-    if len(prose) > LONG and len(set(prose)) < FEW_LETTERS:
+    # The first letters of nearly every text are different enough; only of the others all are compared.
+    if len(prose) > LONG and len(set(prose[:LONG])) < FEW_LETTERS and len(set(prose)) < FEW_LETTERS:
         return True
     return len(words) > LONG // 2 and FEW_WORDS * len(set(words)) < len(words)
 

@@ -13,7 +13,7 @@ from itertools import pairwise
 
 from gateway.score.ask import Ask
 from gateway.score.features import HARD, NAMES, Reading, count
-from gateway.score.lexicon import DATA, TOKEN, lexicon, lines_of
+from gateway.score.lexicon import DATA, lexicon, lines_of, tokens_in
 
 INTENTS = ("greeting", "thanks", "rewrite", "extract", "classify", "translate", "in_context")
 SHARES = {
@@ -48,6 +48,7 @@ def words() -> dict[str, frozenset[str]]:
     listed = {name: frozenset(entries) for name, entries in table.items()}
     shared = listed["word"]
     return listed | {
+        "social": listed["greet"] | listed["thanks"] | listed["fill"],
         "rewrite": shared | listed["verb_rewrite"] | listed["how"],
         "extract": shared | listed["verb_extract"] | listed["what"],
         "classify": shared | listed["verb_classify"] | listed["label"],
@@ -73,24 +74,23 @@ def _social(ask: Ask) -> str | None:
     if len(ask.prose) > 10 * SOCIAL:
         return None
     listed = words()
-    tokens = TOKEN.findall(ask.prose.lower())
-    said = {*tokens, *(f"{one}_{other}" for one, other in pairwise(tokens))}
-    if not 0 < len(tokens) <= SOCIAL or not set(tokens) <= listed["greet"] | listed["thanks"] | listed["fill"]:
+    tokens = ask.tokens
+    if not 0 < len(tokens) <= SOCIAL or not listed["social"].issuperset(tokens):
         return None
+    said = {*tokens, *(f"{one}_{other}" for one, other in pairwise(tokens))}
     return "thanks" if said & listed["thanks"] else "greeting" if said & listed["greet"] else None
 
 
 def _over_text(prose: str, reading: Reading) -> str | None:
     """A task over a text that follows it: "Rewrite this politely: …"."""
     instruction, material = _parted(prose)
-    asking, given = TOKEN.findall(instruction.lower()), TOKEN.findall(material)
-    if not 0 < len(asking) <= INSTRUCTION or not given or _more_tasks(material, reading):
+    if not material or not 0 < len(asking := tokens_in(instruction.lower())) <= INSTRUCTION:
         return None
     listed, said = words(), set(asking)
     for intent in ("translate", "classify", "extract", "rewrite"):
         named = said & listed[f"verb_{intent}"] and _object(intent, said, listed)
-        if named and said <= listed[intent] and LEAST[intent] <= len(given) <= MOST[intent]:
-            return intent
+        if named and said <= listed[intent] and LEAST[intent] <= len(tokens_in(material)) <= MOST[intent]:
+            return None if _more_tasks(material, reading) else intent
     return None
 
 
@@ -123,7 +123,7 @@ def _more_tasks(material: str, reading: Reading) -> bool:
     table = lexicon().cues.get(reading.language) or lexicon().cues[None]
     counts = dict.fromkeys((*HARD, "why"), 0)
     for sentence in material.replace("\n", ". ").replace("? ", ". ").replace("! ", ". ").split(". ")[1:]:
-        count(TOKEN.findall(sentence[:60].lower())[:STARTS], table, counts)
+        count(tokens_in(sentence[:60].lower())[:STARTS], table, counts)
     return any(counts.values())
 
 
@@ -135,12 +135,13 @@ def _in_context(prose: str, reading: Reading) -> str | None:
         question, material = text[cut:], text[:cut]
     else:
         question, _, material = text.partition("? ") if "? " in text[:INSTRUCTION_CHARS] else text.partition("?\n")
-    asking = TOKEN.findall(question.lower())
-    given = TOKEN.findall(material.lower())
     listed = words()
-    if not 2 < len(asking) <= QUESTION or not LEAST["in_context"] <= len(given) <= MOST["in_context"]:
+    if not material or not 2 < len(asking := tokens_in(question.lower())) <= QUESTION:
         return None
-    if not set(asking[:2]) & listed["opener"] or set(asking) & listed["not_asked"] or _more_tasks(material, reading):
+    if listed["opener"].isdisjoint(asking[:2]) or not listed["not_asked"].isdisjoint(asking):
+        return None
+    given = tokens_in(material.lower())
+    if not LEAST["in_context"] <= len(given) <= MOST["in_context"] or _more_tasks(material, reading):
         return None
     content = {word[:CONTENT] for word in asking if len(word) >= CONTENT and word not in listed["opener"]}
     held = content & {word[:CONTENT] for word in given}

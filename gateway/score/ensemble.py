@@ -18,7 +18,7 @@ from gateway.score.ask import Ask
 from gateway.score.features import NAMES, Reading, read
 from gateway.score.formula import CEILING, logistic
 from gateway.score.hashing import places
-from gateway.score.lexicon import TOKEN, lexicon
+from gateway.score.lexicon import lexicon
 from gateway.score.shipped import shipped
 from gateway.score.static import WIDTH, static
 from gateway.score.views import Views
@@ -53,11 +53,10 @@ class Ensemble:
 
     def fast(self, ask: Ask, reading: Reading) -> Impression:
         """Without an encoder. Raises ValueError where the weights make no number of it."""
-        tokens = TOKEN.findall(ask.prose.lower())
         views = Views(
             lexical=np.array(reading.values, dtype=np.float32),
-            words=places(tokens),
-            static=self._static.vector(tokens),
+            words=places(ask.tokens),
+            static=self._static.vector(ask.tokens),
         )
         return self._seen(views)
 

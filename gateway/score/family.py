@@ -14,13 +14,14 @@ from itertools import pairwise
 from gateway.core.scoring import Needs
 from gateway.score.ask import Ask
 from gateway.score.features import NAMES, Reading, instruction
-from gateway.score.lexicon import DATA, STEM, TOKEN, Cues, lexicon, lines_of
+from gateway.score.lexicon import DATA, STEM, Cues, lexicon, lines_of, tokens_in
 
 LEAD = 10
 """Tokens from the start in which a task over a given text names itself."""
 SEARCHED = 60
 """Tokens of the instruction that are looked at; a longer one has named its task by then."""
 GIVEN = ("rewrite", "translate", "summarise", "extract")
+"""In the order in which they are believed where one word has several."""
 SUMMARY = ("summar", "riassu", "sintes", "resum", "résum", "zusamm", "tldr")
 """What a summary is called, where `short`, `title` and the like are no task but a length or a piece."""
 SURE = 0.8
@@ -37,6 +38,8 @@ FILLS_FORMS = frozenset({"chat", "knowledge", "writing", "other"})
 class Words:
     single: dict[str, frozenset[str]]
     pairs: dict[tuple[str, str], str]
+    firsts: frozenset[str]
+    """Of the pairs."""
 
 
 @cache
@@ -51,7 +54,9 @@ def words() -> Words:
                 pairs[first, second] = name
             else:
                 single.setdefault(first, set()).add(name)
-    return Words({word: frozenset(names) for word, names in single.items()}, pairs)
+    return Words(
+        {word: frozenset(names) for word, names in single.items()}, pairs, frozenset(first for first, _ in pairs)
+    )
 
 
 def family_of(reading: Reading, ask: Ask, needs: Needs) -> str:
@@ -64,9 +69,8 @@ def _family(reading: Reading, ask: Ask) -> str:
     if not ask.prose:
         return "code" if ask.code_chars else "other"
     seen = dict(zip(NAMES, reading.values, strict=False))
-    lowered = ask.prose[:HEAD].lower()
     table = lexicon().cues.get(reading.language) or lexicon().cues[None]
-    tokens = instruction(lowered, TOKEN.findall(lowered), table)[:SEARCHED]
+    tokens = instruction(*_head(ask), table)[:SEARCHED]
     named = _named(tokens)
     return (
         _over_text(seen, tokens, named, table)
@@ -76,7 +80,15 @@ def _family(reading: Reading, ask: Ask) -> str:
     )
 
 
-def _over_text(seen: dict[str, float], tokens: list[str], named: set[str], table: Cues) -> str | None:
+def _head(ask: Ask) -> tuple[str, tuple[str, ...]]:
+    """The start of the prose in lower case, and its tokens."""
+    if len(ask.prose) <= HEAD:
+        return ask.lowered, ask.tokens
+    lowered = ask.prose[:HEAD].lower()
+    return lowered, tokens_in(lowered)
+
+
+def _over_text(seen: dict[str, float], tokens: tuple[str, ...], named: set[str], table: Cues) -> str | None:
     """A task over a given text, unless what is given or wanted is code."""
     lead = _first_given(tokens[:LEAD], table)
     if lead is None or seen["fences"] == 1 or seen["code"] >= SURE:
@@ -108,7 +120,7 @@ def _made(seen: dict[str, float], named: set[str]) -> str | None:
     return "writing" if "write" in named else None
 
 
-def _asked(seen: dict[str, float], tokens: list[str], end: str) -> str:
+def _asked(seen: dict[str, float], tokens: tuple[str, ...], end: str) -> str:
     """Questions and talk."""
     if (seen["greet"] or seen["smalltalk"]) and len(tokens) <= TALK:
         return "chat"
@@ -118,23 +130,24 @@ def _asked(seen: dict[str, float], tokens: list[str], end: str) -> str:
     return "knowledge" if "list" in _named(tokens[:1]) else "other"
 
 
-def _first_given(tokens: list[str], table: Cues) -> str | None:
+def _first_given(tokens: tuple[str, ...], table: Cues) -> str | None:
     """The task over a given text that is named first."""
     for place, token in enumerate(tokens):
-        found = [*(table.words.get(token) or (table.stems.get(token[:STEM], ()) if len(token) >= STEM else ()))]
-        found += [
-            cue for rest, cue, _ in table.phrases.get(token, ()) if tokens[place + 1 : place + 1 + len(rest)] == rest
-        ]
-        for cue in GIVEN:
+        found = table.words.get(token) or table.stems.get(token[:STEM], ())
+        if token in table.phrases:
+            phrases = table.phrases[token]
+            found += tuple(cue for rest, cue, _ in phrases if tokens[place + 1 : place + 1 + len(rest)] == rest)
+        for cue in found and GIVEN:
             if cue in found:
                 return cue
     return None
 
 
-def _named(tokens: list[str]) -> set[str]:
+def _named(tokens: tuple[str, ...]) -> set[str]:
     known = words()
     named: set[str] = set()
-    for token in tokens:
-        named.update(known.single.get(token, ()))
-    named.update(known.pairs[pair] for pair in pairwise(tokens) if pair in known.pairs)
+    for token in known.single.keys() & set(tokens):
+        named |= known.single[token]
+    if not known.firsts.isdisjoint(tokens):
+        named.update(known.pairs[pair] for pair in pairwise(tokens) if pair in known.pairs)
     return named

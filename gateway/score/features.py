@@ -7,12 +7,12 @@ knows names, so that swapping a name changes nothing but a length.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from gateway.score.ask import Ask
 from gateway.score.language import identify
-from gateway.score.lexicon import OPENING, STEM, TOKEN, Cues, Lexicon
+from gateway.score.lexicon import GIVEN, OPENING, STEM, Cues, Lexicon, tokens_in
 
 CUES = (
     "code", "maths", "prove", "reason", "why", "constraint", "steps", "format", "longform", "plan", "expert",
@@ -21,6 +21,7 @@ CUES = (
 HARD = ("code", "maths", "prove", "reason", "steps", "longform", "plan", "expert")
 EASY = ("greet", "smalltalk", "rewrite", "translate", "extract", "define", "factual", "yesno", "summarise")
 SIGNS = ("\\", "^", "$", "=", "√", "∫", "∑", "π", "≤", "≥", "×")
+ASCII_SIGNS = tuple(sign for sign in SIGNS if sign.isascii())
 CODE_SIGNS = ("{", "}", "()", ");", "];", "def ", "#include", "</", "=>", "SELECT ", "import ", "print(", "[PYTHON]")
 TABLE: Mapping[str, str] = {
     "length": "ln(1 + words) / 7; two signs are a word in Chinese and Japanese, eight characters in fenced code",
@@ -46,7 +47,6 @@ CODE_WORD = 8
 """Characters of fenced code that count as one word."""
 GIVEN_WITHIN = 6
 """Where a task over a given text names itself."""
-_GIVEN = ("rewrite", "translate", "extract", "summarise")
 _LONG_WORD = {"de": 14, "nl": 14}
 _SIGN_LANGUAGES = frozenset({"zh", "ja", "th"})
 
@@ -64,47 +64,42 @@ class Reading:
 
 
 def read(ask: Ask, lexicon: Lexicon) -> Reading:
-    lowered = ask.prose.lower()
-    tokens = TOKEN.findall(lowered)
-    language, sureness = identify(ask.prose, tokens, lexicon.evidence)
+    language, sureness = identify(ask.prose, ask.tokens, lexicon.evidence)
     table = lexicon.cues.get(language) or lexicon.cues[None]
     counts = dict.fromkeys(CUES, 0)
-    count(instruction(lowered, tokens, table), table, counts)
-    words = word_count(ask, len(tokens), language)
-    values = _values(ask, tokens, counts, words, language)
+    count(instruction(ask.lowered, ask.tokens, table), table, counts)
+    words = word_count(ask, len(ask.tokens), language)
+    values = _values(ask, counts, words, language)
     return Reading(values, language, sureness, sum(counts.values()))
 
 
-def instruction(lowered: str, tokens: list[str], table: Cues) -> list[str]:
+def instruction(lowered: str, tokens: tuple[str, ...], table: Cues) -> tuple[str, ...]:
     """The tokens that ask. After "Rewrite this politely: …" comes material, and its words ask for nothing."""
-    if not any(cue in _GIVEN for token in tokens[:GIVEN_WITHIN] for cue in table.words.get(token, ())):
+    if table.given.isdisjoint(tokens[:GIVEN_WITHIN]):
         return tokens
     ends = [at for mark in (":", "\n", '"', "«", "“", "„", "? ") if (at := lowered.find(mark)) > 0]
-    asking = TOKEN.findall(lowered[: min(ends)]) if ends else tokens
+    asking = tokens_in(lowered[: min(ends)]) if ends else tokens
     return asking if len(asking) > 1 else tokens
 
 
-def count(tokens: Sequence[str], table: Cues, counts: dict[str, int]) -> None:
+def count(tokens: tuple[str, ...], table: Cues, counts: dict[str, int]) -> None:
     """Add the cues among the tokens to `counts`."""
-    words, stems, openers, phrases = table.words, table.stems, table.openers, table.phrases
+    words, stems, phrases = table.words, table.stems, table.phrases
+    said = [cue for token in tokens[:OPENING] for cue in table.openers.get(token, ())]
     for place, token in enumerate(tokens):
-        found = words.get(token) or (stems.get(token[:STEM]) if len(token) >= STEM else None)
-        if found is not None:
-            for cue in found:
-                if cue in counts:
-                    counts[cue] += 1
-        if place < OPENING and token in openers:
-            for cue in openers[token]:
-                if cue in counts:
-                    counts[cue] += 1
+        if token in words:
+            said += words[token]
+        elif len(token) >= STEM and (stem := token[:STEM]) in stems:
+            said += stems[stem]
         if token in phrases:
-            for rest, cue, opening in phrases[token]:
-                if (
-                    cue in counts
-                    and not (opening and place >= OPENING)
-                    and tokens[place + 1 : place + 1 + len(rest)] == rest
-                ):
-                    counts[cue] += 1
+            said += [
+                cue
+                for rest, cue, opening in phrases[token]
+                if not (opening and place >= OPENING) and tokens[place + 1 : place + 1 + len(rest)] == rest
+            ]
+    for cue in said:
+        if cue in counts:
+            counts[cue] += 1
 
 
 def word_count(ask: Ask, tokens: int, language: str | None) -> int:
@@ -117,17 +112,17 @@ def word_count(ask: Ask, tokens: int, language: str | None) -> int:
     return round(tokens * max(1.0, ask.chars / len(ask.prose))) + code
 
 
-def _values(ask: Ask, tokens: list[str], counts: dict[str, int], words: int, language: str | None) -> tuple[float, ...]:
-    text = ask.prose
-    numbers = sum(1 for token in tokens if token[0].isdigit())
-    signs = sum(map(text.count, SIGNS))
+def _values(ask: Ask, counts: dict[str, int], words: int, language: str | None) -> tuple[float, ...]:
+    text, tokens = ask.prose, ask.tokens
+    numbers = sum([token[0].isdigit() for token in tokens])
+    signs = sum(map(text.count, ASCII_SIGNS if text.isascii() else SIGNS))
     code = 2 if ask.fences else sum(map(text.count, CODE_SIGNS))
     hard = sum(1 for cue in HARD if counts[cue])
     easy = any(counts[cue] for cue in EASY)
     heavy = hard or signs > 2 or code
-    given = any(counts[cue] for cue in _GIVEN)
+    given = any(counts[cue] for cue in GIVEN)
     long_word = _LONG_WORD.get(language or "", 10)
-    long_words = sum(1 for token in tokens if len(token) >= long_word)
+    long_words = sum([len(token) >= long_word for token in tokens])
     problem = (
         1.0
         if counts["quantity"] + numbers > 2 and counts["quantity"] and numbers

@@ -25,19 +25,21 @@ COMMON = 0.05
 
 def places(tokens: Sequence[str]) -> Places:
     """The places of a text, each once and in order."""
-    found: set[int] = set()
     crc = zlib.crc32
-    before = crc(b"^")
+    letters = {token: token.encode() for token in tokens}  # two of five words were said before
+    found = list(map(crc, letters.values()))
+    # A checksum goes on from another: that of a word and a space goes on to that of a pair.
+    spaced = {token: crc(b" ", word) for token, word in zip(letters, found, strict=True)}
+    before = crc(b"^ ")
     for token in tokens:
-        letters = token.encode()
-        word = crc(letters)
-        # A checksum goes on from another: this is that of both words with a space between them.
-        found.add(crc(letters, crc(b" ", before)) % PLACES)
-        found.add(word % PLACES)
-        if len(token) > FORM:
-            found.add(crc(f"{token[:FORM]}*".encode()) % PLACES)
-        before = word
-    return np.array(sorted(found), dtype=np.intp)
+        found.append(crc(letters[token], before))
+        before = spaced[token]
+    found += [crc(f"{token[:FORM]}*".encode()) for token in letters if len(token) > FORM]
+    at = (np.array(found, dtype=np.int64) & (PLACES - 1)).astype(np.intp, copy=False)
+    at.sort()
+    first = np.ones(at.size, dtype=np.bool_)
+    np.not_equal(at[1:], at[:-1], out=first[1:])
+    return at[first]
 
 
 def rarity(texts: Sequence[Places]) -> Values:

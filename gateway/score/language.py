@@ -51,14 +51,14 @@ def identify(text: str, tokens: Sequence[str], evidence: Evidence) -> tuple[str 
     votes: dict[str, float] = {}
     words, ends = evidence.words, evidence.ends
     for token in tokens[:TOKENS]:
-        found = words.get(token)
-        if found is None:
-            found = ends.get(token[-4:]) or ends.get(token[-3:]) if len(token) > 4 else None
-        elif token in ignored:
+        if token in words:
+            found = () if token in ignored else words[token]
+        elif len(token) > 4:
+            found = ends.get(token[-4:]) or ends.get(token[-3:], ())
+        else:
             continue
-        if found is not None:
-            for language, weight in found:
-                votes[language] = votes.get(language, 0.0) + weight
+        for language, weight in found:
+            votes[language] = votes.get(language, 0.0) + weight
     if not text.isascii():
         for letter in set(text.lower()):
             for language, weight in evidence.marks.get(letter, ()):
@@ -81,9 +81,9 @@ def _verdict(votes: dict[str, float]) -> tuple[str | None, float]:
 
 def _by_script(text: str) -> tuple[str | None, float] | None:
     """The language of a text mostly in another script; None when it is mostly Latin."""
-    others, latin = len(OTHER_SCRIPT.findall(text)), len(LATIN.findall(text))
+    others = len(OTHER_SCRIPT.findall(text))
     # A Chinese or Japanese sign says as much as about three letters.
-    if others < 2 or others * 3 < latin:
+    if others < 2 or others * 3 < len(LATIN.findall(text)):
         return None
     lowered = text.lower()
     code = next((language for pattern, language in SCRIPTS if pattern.search(lowered)), None)
@@ -91,6 +91,6 @@ def _by_script(text: str) -> tuple[str | None, float] | None:
 
 
 def _dense(text: str) -> bool:
-    signs = sum(text.count(sign) for sign in "{}();=<>_[]")
+    signs = sum(map(text.count, "{}();=<>_[]"))
     signs += text.count("\n  ") + text.count("\n\t")
     return signs > CODE_DENSITY * len(text)

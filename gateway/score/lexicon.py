@@ -26,6 +26,10 @@ WEIGHTS = {"words": 1.0, "strong": 1.0, "ends": 0.5, "marks": 1.0}
 
 TOKEN = re.compile(r"[^\W\d_]+|\d+(?:[.,]\d+)*")
 """A run of letters or a number. Apostrophes and hyphens separate, so that `l'analyse` is found under `analyse`."""
+ASCII_TOKEN = re.compile(r"[A-Za-z]+|[0-9]+(?:[.,][0-9]+)*")
+"""The same for ASCII, in half the time."""
+GIVEN = ("rewrite", "translate", "extract", "summarise")
+"""Cues of a task over a given text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +39,10 @@ class Cues:
     words: Mapping[str, tuple[str, ...]]
     stems: Mapping[str, tuple[str, ...]]
     openers: Mapping[str, tuple[str, ...]]
-    phrases: Mapping[str, tuple[tuple[list[str], str, bool], ...]]
+    phrases: Mapping[str, tuple[tuple[tuple[str, ...], str, bool], ...]]
     """First word → (the other words, cue, only at the start)."""
+    given: frozenset[str]
+    """Words that have a cue of GIVEN."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +83,11 @@ def digest() -> str:
     return total.hexdigest()
 
 
+def tokens_in(text: str) -> tuple[str, ...]:
+    """Every TOKEN of the text, in order."""
+    return tuple((ASCII_TOKEN if text.isascii() else TOKEN).findall(text))
+
+
 def plain(word: str) -> str:
     """Without accents: many people type `perche`."""
     return "".join(c for c in unicodedata.normalize("NFD", word) if not unicodedata.combining(c))
@@ -94,7 +105,7 @@ def _cues(lines: list[tuple[str, list[str]]]) -> Cues:
     words: dict[str, tuple[str, ...]] = {}
     stems: dict[str, tuple[str, ...]] = {}
     openers: dict[str, tuple[str, ...]] = {}
-    phrases: dict[str, tuple[tuple[list[str], str, bool], ...]] = {}
+    phrases: dict[str, tuple[tuple[tuple[str, ...], str, bool], ...]] = {}
     for cue, entries in lines:
         for entry in entries:
             for spelling in dict.fromkeys((entry, plain(entry)) if len(entry) > 3 else (entry,)):
@@ -105,10 +116,11 @@ def _cues(lines: list[tuple[str, list[str]]]) -> Cues:
                     _add(stems, text[:-1], cue)
                 elif "_" in text:
                     first, *rest = text.split("_")
-                    phrases[first] = (*phrases.get(first, ()), (rest, cue, opening))
+                    phrases[first] = (*phrases.get(first, ()), (tuple(rest), cue, opening))
                 else:
                     _add(openers if opening else words, text, cue)
-    return Cues(*(MappingProxyType(table) for table in (words, stems, openers, phrases)))  # type: ignore[arg-type]
+    given = frozenset(word for word, found in words.items() if not set(GIVEN).isdisjoint(found))
+    return Cues(words, stems, openers, phrases, given)
 
 
 def _add(table: dict[str, tuple[str, ...]], key: str, cue: str) -> None:

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from gateway.core.types import BackendSpec, Needs
 from gateway.score.ask import Ask
-from gateway.score.lexicon import DATA, TOKEN, lines_of
+from gateway.score.lexicon import DATA, lines_of, tokens_in
 
 SPOKEN = 0.5
 """Confidence in a language from which a local model that does not speak it is taken to fail."""
@@ -26,8 +26,12 @@ def serves(local: BackendSpec, needs: Needs, language: str | None, sureness: flo
 def wanted_language(ask: Ask) -> str | None:
     """The language that an answer is asked for in, as in "translate into French" and "e in italiano?"."""
     before, codes = _tongues()
-    text = ask.prose if len(ask.prose) <= HEAD + TAIL else f"{ask.prose[:HEAD]} . {ask.prose[-TAIL:]}"
-    tokens = TOKEN.findall(text.lower())
+    if len(ask.prose) <= HEAD + TAIL:
+        tokens = ask.tokens
+    else:
+        tokens = tokens_in(f"{ask.prose[:HEAD]} . {ask.prose[-TAIL:]}".lower())
+    if before.isdisjoint(tokens):
+        return None
     named = [codes[tongue] for word, tongue in pairwise(tokens) if word in before and tongue in codes]
     return named[-1] if named else None
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 FILE = "static.npz"
 WIDTH = 64
-SHORTEST = 4
+SHORTEST, LONGEST = 4, 24
 """Letters of a word's start that may stand for the whole: German compounds, endings that the table lacks."""
 
 
@@ -36,23 +36,22 @@ class Static:
         """Of length one, or all zeros where no word is known."""
         import numpy as np
 
-        found = [row for token in tokens if (row := self._row(token)) is not None]
-        if not found:
+        rows = list(map(self.numbers.get, tokens))
+        if None in rows:
+            rows = [self._start(token) if row is None else row for token, row in zip(tokens, rows, strict=True)]
+        at = np.array([row for row in rows if row is not None], dtype=np.intp)
+        if not at.size:
             return np.zeros(WIDTH, dtype=np.float32)
-        at = np.array(found)
-        total: Array = self.scales[at] @ self.rows[at].astype(np.float32)
+        total: Array = self.scales.take(at) @ self.rows.take(at, axis=0).astype(np.float32)
         length = float(np.linalg.norm(total))
         return total / length if length > 0 else total
 
-    def _row(self, token: str) -> int | None:
-        """Of the word, else of the longest start of it that is known."""
-        row = self.numbers.get(token)
-        if row is None and len(token) > SHORTEST:
-            for end in range(min(len(token) - 1, 24), SHORTEST - 1, -1):
-                row = self.numbers.get(token[:end])
-                if row is not None:
-                    return row
-        return row
+    def _start(self, token: str) -> int | None:
+        """The row of the longest start of an unknown word that is known."""
+        for end in range(min(len(token) - 1, LONGEST), SHORTEST - 1, -1):
+            if (row := self.numbers.get(token[:end])) is not None:
+                return row
+        return None
 
 
 @cache

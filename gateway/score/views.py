@@ -11,7 +11,7 @@ from gateway.score.ask import Ask, ask_of
 from gateway.score.encoder import Encoder
 from gateway.score.features import read
 from gateway.score.hashing import Places, places
-from gateway.score.lexicon import TOKEN, lexicon
+from gateway.score.lexicon import lexicon
 from gateway.score.smooth import Array
 from gateway.score.static import static
 
@@ -37,11 +37,10 @@ class Views:
 def views(texts: Sequence[str], heads: Collection[str], encoder: Encoder | None = None) -> Views:
     """`encoder` is needed only where one of `heads` looks at meanings."""
     asks, tables, table = [ask_of(text) for text in texts], lexicon(), static()
-    tokens = [TOKEN.findall(ask.prose.lower()) for ask in asks]
     return Views(
         lexical=np.array([read(ask, tables).values for ask in asks], dtype=np.float32),
-        words=[places(each) for each in tokens],
-        static=np.array([table.vector(each) for each in tokens], dtype=np.float32),
+        words=[places(ask.tokens) for ask in asks],
+        static=np.array([table.vector(ask.tokens) for ask in asks], dtype=np.float32),
         meaning=meanings(asks, encoder or Encoder()) if MEANT & set(heads) else None,
     )
 

@@ -59,7 +59,7 @@ def without_wishes(text: str) -> str:
 
 def _without_wishes(text: str) -> str:
     lowered = text.lower()
-    if not any(hint in lowered for hint in HINTS):
+    if not any(map(lowered.__contains__, HINTS)):
         return text
     if len(lowered) != len(text):  # a few letters grow when lowered, and then the places no longer fit
         lowered = "".join(letter.lower() if len(letter.lower()) == 1 else letter for letter in text)
