@@ -252,20 +252,29 @@ class BackendSpec:
 
     def can(self, needs: Needs) -> str | None:
         """The first need it cannot meet, or None when it can serve the request."""
-        return next((lack for lack in self.lacks(needs) if lack not in self.makeshift), None)
+        for lack in self.lacks(needs):
+            if lack not in self.makeshift:
+                return lack
+        return None
 
     def lacks(self, needs: Needs) -> tuple[str, ...]:
         """Every need that it cannot meet well."""
-        lacks = {
-            "image": needs.image and not self.images,
-            "audio": needs.audio and not self.audio,
-            "file": needs.file and not self.files,
-            "tools": needs.tools and not self.tools,
-            "response_format": needs.schema and not self.schema,
-            "logprobs": needs.logprobs and not self.logprobs,
-            "context": bool(self.context) and needs.context > self.context,
-        }
-        return tuple(name for name, missing in lacks.items() if missing)
+        lacks: list[str] = []
+        if needs.image and not self.images:
+            lacks.append("image")
+        if needs.audio and not self.audio:
+            lacks.append("audio")
+        if needs.file and not self.files:
+            lacks.append("file")
+        if needs.tools and not self.tools:
+            lacks.append("tools")
+        if needs.schema and not self.schema:
+            lacks.append("response_format")
+        if needs.logprobs and not self.logprobs:
+            lacks.append("logprobs")
+        if self.context and needs.context > self.context:
+            lacks.append("context")
+        return tuple(lacks)
 
     def speaks(self, language: str | None) -> bool:
         return not self.languages or language is None or language in self.languages

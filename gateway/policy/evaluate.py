@@ -74,14 +74,16 @@ class CompiledPolicy:
             reasons.append(f"public: {facts.earned}, and nothing was found")
         limit = self._limit(facts, reasons)
         held, lacking = self._held(facts, limit)
-        ways = [] if self._refuses_wish(facts, held, limit) else self._ways(facts, held, limit, reasons)
+        # The same whatever is found, so that one finding more leaves a way as it is or closes it.
+        demanding = [permit for permit in self.permits if permit.demands(facts)] if held else []
+        ways = [] if self._refuses_wish(facts, held, limit) else self._ways(facts, held, demanding, limit, reasons)
         if not ways:
             reasons.extend(text for _, text in lacking)
             return self._stays(facts, held, limit, reasons)
         zone = ways[0].zone
         reasons.extend(_lets_out(permit) for permit in held)
         reasons.extend(f"permit {name!r} demands {transform}, whatever is found"
-                       for name, transform in self._lapsed(facts, held, ways[0]))  # fmt: skip
+                       for name, transform in self._lapsed(held, demanding, ways[0]))  # fmt: skip
         reasons.extend(text for beyond, text in lacking if beyond > zone)
         winners = [permit for permit in held if permit.zone >= zone]
         if all(permit.fallback for permit in winners):
@@ -131,7 +133,9 @@ class CompiledPolicy:
             return False
         return wish.zone > limit or not any(permit.gives(wish) for permit in held)
 
-    def _ways(self, facts: Facts, held: Sequence[Permit], limit: Zone, reasons: list[str]) -> list[Allowed]:
+    def _ways(
+        self, facts: Facts, held: Sequence[Permit], demanding: Sequence[Permit], limit: Zone, reasons: list[str]
+    ) -> list[Allowed]:
         """Every way off this host that is permitted and can serve the request, outermost zone first."""
         if not held:
             return []
@@ -153,27 +157,21 @@ class CompiledPolicy:
                     givers[spec.name] = giver
                     able.append(spec)
             ways.extend(
-                Allowed(spec.name, zone, givers[spec.name], self._transform(spec, facts))
+                Allowed(spec.name, zone, givers[spec.name], _transform(spec, demanding))
                 for spec in preferred(able, held, facts.named)
             )
         return ways
 
-    def _transform(self, backend: BackendSpec, facts: Facts) -> str | None:
-        """The same whatever is found, so that one finding more leaves a way as it is or closes it."""
-        demanding = (permit for permit in self.permits if permit.gives(backend) and permit.demands(facts))
-        return strongest(permit.transform for permit in demanding)
-
-    def _lapsed(self, facts: Facts, held: Sequence[Permit], best: Allowed) -> list[tuple[str, str]]:
+    def _lapsed(self, held: Sequence[Permit], demanding: Sequence[Permit], best: Allowed) -> list[tuple[str, str]]:
         """Permits that do not hold for what was found, and whose demand is met all the same."""
         backend = self.catalogue.by_name[best.backend]
         return [
             (permit.name, best.transform)
-            for permit in self.permits
+            for permit in demanding
             if best.transform is not None
             and permit.transform == best.transform
             and permit not in held
             and permit.gives(backend)
-            and permit.demands(facts)
         ]
 
     def _stays(self, facts: Facts, held: Sequence[Permit], limit: Zone, reasons: list[str]) -> Decision:
@@ -236,6 +234,10 @@ class CompiledPolicy:
         own = {rule.kind for rule in self.own.rules}
         found = facts.assessment.findings
         return way.transform == "rewrite" or any(each.category in VALUES or each.kind in own for each in found)
+
+
+def _transform(backend: BackendSpec, demanding: Sequence[Permit]) -> str | None:
+    return strongest(permit.transform for permit in demanding if permit.gives(backend))
 
 
 def _lets_out(permit: Permit) -> str:

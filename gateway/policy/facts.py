@@ -56,6 +56,11 @@ class Facts:
     language: str | None
     named: BackendSpec | None
     """The backend the client itself asked for, if it named one."""
+    beyond_local: bool | None
+    """The local model cannot serve the request well, does not speak its language, or lies below the policy's floor.
+
+    None when that is not known.
+    """
 
     @property
     def level(self) -> Sensitivity:
@@ -77,21 +82,6 @@ class Facts:
     @property
     def categories(self) -> frozenset[str]:
         return frozenset([finding.category for finding in self.findings])
-
-    @property
-    def beyond_local(self) -> bool | None:
-        """The local model cannot serve the request well, does not speak its language, or lies below the policy's floor.
-
-        None when that is not known.
-        It looks at `needs` alone and not at unreadable parts: one more unreadable part must not open a way out.
-        """
-        able = [spec for spec in self.catalogue.local if not spec.lacks(self.assessment.needs)]
-        if not able or self.below:
-            return True
-        if self.language is not None and not any(spec.speaks(self.language) for spec in able):
-            return True
-        unsure = self.language is None and all(spec.languages for spec in able)
-        return None if unsure or self.below is None else False
 
     def at(self, zone: tzinfo) -> datetime | None:
         """When the request came in, on the clock of `zone`."""
@@ -117,7 +107,9 @@ def facts_from(
         at_least=request.at_least,
     )
     competence = _share(assessment.competence)
+    below = False if floor is None else None if competence is None else competence < floor
     certain = assessment.language_confidence >= CERTAIN_LANGUAGE
+    language = assessment.language if certain and assessment.language else None
     return Facts(
         request=request,
         assessment=assessment,
@@ -130,10 +122,24 @@ def facts_from(
         quality=_above_nothing(assessment.quality),
         share=_share(assessment.share),
         competence=competence,
-        below=False if floor is None else None if competence is None else competence < floor,
-        language=assessment.language if certain and assessment.language else None,
+        below=below,
+        language=language,
         named=catalogue.by_name.get(request.model),
+        beyond_local=_beyond_local(catalogue.local, assessment.needs, language, below),
     )
+
+
+def _beyond_local(
+    local: tuple[BackendSpec, ...], needs: Needs, language: str | None, below: bool | None
+) -> bool | None:
+    """It looks at `needs` alone and not at unreadable parts: one more unreadable part must not open a way out."""
+    able = [spec for spec in local if not spec.lacks(needs)]
+    if not able or below:
+        return True
+    if language is not None and not any(spec.speaks(language) for spec in able):
+        return True
+    unsure = language is None and all(spec.languages for spec in able)
+    return None if unsure or below is None else False
 
 
 def whole_needs(assessment: Assessment) -> Needs:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict
 
 from gateway.core.types import (
     TAINT,
@@ -51,7 +50,7 @@ def facts_of(request: Request, assessment: Assessment) -> dict[str, Json]:
         "drafted": assessment.drafted,
         "language": assessment.language,
         "language_confidence": _number(assessment.language_confidence),
-        "needs": asdict(assessment.needs),
+        "needs": _needs_to_json(assessment.needs),
         "tokens": assessment.tokens,
         "generic": assessment.generic,
     }
@@ -95,6 +94,19 @@ def replay(policy: CompiledPolicy, facts: Mapping[str, Json]) -> Decision:
         generic=facts.get("generic", False),  # records made before there was the test do not say
     )
     return policy.decide(request, assessment)
+
+
+def _needs_to_json(needs: Needs) -> dict[str, Json]:
+    """`asdict` would copy every member as if it held others, with every request."""
+    return {
+        "image": needs.image,
+        "audio": needs.audio,
+        "file": needs.file,
+        "tools": needs.tools,
+        "schema": needs.schema,
+        "logprobs": needs.logprobs,
+        "context": needs.context,
+    }
 
 
 def _finding_to_json(finding: Finding) -> dict[str, Json]:

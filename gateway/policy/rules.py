@@ -13,7 +13,7 @@ DEFAULT_RULE = "default"
 """What decided when no permit did. No rule may take this name."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Permit:
     """Lets requests out as far as `zone`, and into every zone inside it."""
 

@@ -15,7 +15,7 @@ from gateway.transform.note import stand_for
 from gateway.transform.pattern import Pattern
 from gateway.transform.placeholders import Placeholders, tag_of
 from gateway.transform.restore import Restore, Untouched
-from gateway.transform.rounds import replaced
+from gateway.transform.rounds import replaced, values
 
 
 class Pseudonymise:
@@ -33,6 +33,8 @@ class Pseudonymise:
         self._secret = secret
 
     async def apply(self, request: Request, assessment: Assessment, seen: dict[Any, Any]) -> Transformed:
+        if not assessment.unreadable and not values(assessment.findings):
+            return Transformed(request, 0, Untouched())  # most requests: there is nothing to stand for
         placeholders = Placeholders(tag_of(request, self._secret))
         body, count = await replaced(self._detector, request, assessment, seen, placeholders, stand_for)
         if not count:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from gateway.core.scoring import NO_NEEDS
 from gateway.core.types import TAINT, Place, Sensitivity
 from gateway.policy.cases import CATALOGUE
 from gateway.policy.check import check_policy
@@ -222,3 +223,7 @@ def test_a_policy_that_says_nothing_new_keeps_the_digest_it_had(compiled: Callab
     assert compiled(text + "public: {keys: true}\n").digest == _DIGEST
     assert compiled(text + "public: {generic: true}\n").digest != _DIGEST
     assert compiled(text.replace("when", "with: strip, when")).digest != _DIGEST
+
+
+def test_every_need_stands_in_the_record(ask: Any, facts: Any) -> None:
+    assert facts_of(ask(), facts())["needs"] == asdict(NO_NEEDS)
