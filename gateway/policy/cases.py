@@ -89,7 +89,7 @@ def read_cases(path: Path) -> CaseFile:
     try:
         return CaseFile.model_validate(content)
     except ValidationError as error:
-        raise ConfigurationError(mistakes.sentences(path, error, content)[0]) from error
+        raise ConfigurationError(mistakes.sentences(path, error, content, CaseFile)[0]) from error
 
 
 async def _run(case: Case, policy: CompiledPolicy, policy_path: Path, detector: Detector, scorer: Scorer) -> CaseResult:

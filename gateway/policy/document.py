@@ -14,6 +14,7 @@ import yaml
 
 from gateway.core.errors import ConfigurationError
 from gateway.core.types import Json
+from gateway.policy import tripped
 
 MAX_BYTES = 1024 * 1024
 
@@ -28,13 +29,15 @@ def read(path: Path) -> Json:
     if len(raw) > MAX_BYTES:
         raise ConfigurationError(f"{path}: larger than 1 MiB; split it into smaller files")
     try:
-        return yaml.load(raw.decode("utf-8"), Loader=_Loader)  # noqa: S506 - _Loader is a SafeLoader
+        text = raw.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise ConfigurationError(f"{path}: not UTF-8 at byte {error.start}; save it as UTF-8") from error
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise ConfigurationError(f"{path}:{line}: not UTF-8 at byte {error.start}; save the file as UTF-8") from error
+    try:
+        return yaml.load(text, Loader=_Loader)  # noqa: S506 - _Loader is a SafeLoader
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        place = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)
-        raise ConfigurationError(f"{place}: {_problem(error)}") from error
+        place, problem = tripped.told(error, text)
+        raise ConfigurationError(f"{path}:{place}: {problem}") from error
     except yaml.YAMLError as error:
         raise ConfigurationError(
             f"{path}: holds a character that YAML does not allow; save it as plain text"
@@ -43,10 +46,10 @@ def read(path: Path) -> Json:
         raise ConfigurationError(f"{path}: nested too deeply; write it flat") from error
 
 
-def _problem(error: yaml.MarkedYAMLError) -> str:
-    if error.problem is not None and "'\\t'" in error.problem:  # PyYAML shows the character it tripped over
-        return "a tab stands here; indent with spaces, not tabs"
-    return error.problem or error.context or "not YAML"
+def _no_word(key: yaml.Node) -> str:
+    if key.tag.endswith((":int", ":float")):  # mostly the second half of 0,55
+        return "a number stands where a name should; write numbers with a point (0.55), or put it in quotes"
+    return "a key is not a word; put it in quotes"
 
 
 class _Loader(yaml.SafeLoader):
@@ -65,9 +68,7 @@ class _Loader(yaml.SafeLoader):
         seen: set[str] = set()
         for key, _ in node.value:
             if not isinstance(key, yaml.ScalarNode) or key.tag != "tag:yaml.org,2002:str":
-                raise yaml.constructor.ConstructorError(
-                    None, None, "a key is not a word; put it in quotes", key.start_mark
-                )
+                raise yaml.constructor.ConstructorError(None, None, _no_word(key), key.start_mark)
             if key.value in seen:
                 raise yaml.constructor.ConstructorError(
                     None, None, f"key {key.value!r} stands here twice; keep one", key.start_mark

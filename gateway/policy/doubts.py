@@ -5,6 +5,7 @@ Such rules look like protection and are none.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
@@ -26,6 +27,8 @@ class Vocabulary:
 
 
 ANY = Vocabulary()
+_CODE = re.compile("[a-z]{2,3}")
+"""How a language is called in facts: by its ISO code."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +62,21 @@ def doubts(file: schema.PolicyFile, vocabulary: Vocabulary) -> Doubts:
                 (never if use.protects else warnings).append(f"{use.where}: {why}")
         if (waits := _waiting(use, vocabulary)) is not None:
             warnings.append(f"{use.where}: {waits}")
+    for word, where, protects in _no_languages(file):
+        (never if protects else warnings).append(f"{where}: {word!r} is no language's code; write it like it or en")
     if vocabulary.calibrated is False:
         warnings.extend(_unmeasured(file))
     return Doubts((*never, *_contexts(file, vocabulary)), tuple(warnings))
+
+
+def _no_languages(file: schema.PolicyFile) -> Iterator[tuple[str, str, bool]]:
+    """Words that no request's language is ever called, where they stand, and whether that leaves something open."""
+    for section, rules in (("permit", file.permit), ("forbid", file.forbid), ("adapters", file.adapters)):
+        for rule in rules:
+            asked = rule.when.language
+            for word in (*(asked.within or ()), *(asked.not_in or ())) if asked is not None else ():
+                if _CODE.fullmatch(word) is None:
+                    yield word, f"{section} {rule.name!r}, when.language", section == "forbid"
 
 
 def _unmeasured(file: schema.PolicyFile) -> Iterator[str]:

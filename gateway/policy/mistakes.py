@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from gateway.core.types import Json
+from gateway.policy import wording
 
-_TAGS = frozenset({"list", "object", "word", "true"})
-"""Names of union members, which pydantic puts into a path and which no file contains."""
+_TAGS = frozenset({"list", "object", "word", "true", "[key]"})
+"""Names of union members and the mark of a key, which pydantic puts into a path and which no file contains."""
 
 # What a file needs at least, said instead of pydantic's words about types.
 _MINIMUM: Mapping[str, str] = MappingProxyType({
@@ -69,16 +70,16 @@ WAYS_OUT: Mapping[tuple[str, ...], str] = MappingProxyType({
 })  # fmt: skip
 
 
-def sentences(path: Path, error: ValidationError, document: Json) -> list[str]:
+def sentences(path: Path, error: ValidationError, document: Json, file: type[BaseModel]) -> list[str]:
     """One sentence per mistake, those with a way out of their own first."""
     if error.title in _MINIMUM and not isinstance(document, dict):
         what = "the file is empty" if document is None else "the file does not consist of `field: value` lines"
         return [f"{path}: {what}; {_MINIMUM[error.title]}"]
-    details = error.errors(include_url=False, include_context=False)
+    details = error.errors(include_url=False)
     # `at_least` where `at_most` belongs is one mistake, not also a missing `at_most`.
     mistaken = {detail["loc"][:-1] for detail in details if detail["type"] == "extra_forbidden"}
     told = [
-        _sentence(path, detail, document)
+        _sentence(path, detail, document, file)
         for detail in details
         if not (detail["type"] == "missing" and len(detail["loc"]) > 1 and detail["loc"][:-1] in mistaken)
     ]
@@ -89,11 +90,13 @@ def place(section: str, name: str | int) -> str:
     return f"{section} {name!r}" if isinstance(name, str) else f"{section} number {name + 1}"
 
 
-def _sentence(path: Path, detail: ErrorDetails, document: Json) -> tuple[bool, str]:
+def _sentence(path: Path, detail: ErrorDetails, document: Json, file: type[BaseModel]) -> tuple[bool, str]:
     loc = tuple(part for part in detail["loc"] if part not in _TAGS)
     words = tuple(str(part) for part in loc if isinstance(part, str))
     way_out = WAYS_OUT.get(words) or WAYS_OUT.get((*words[:1], "*", *words[2:]))
-    return way_out is not None, f"{path}: {_where(loc, document)}: {way_out or _plain(detail)}"
+    if way_out is not None and detail["type"] == "literal_error":
+        return True, f"{path}: {_where(loc, document)}: {wording.stands(detail['input'], loc)}; {way_out}"
+    return way_out is not None, f"{path}: {_where(loc, document)}: {way_out or wording.plain(detail, loc, file)}"
 
 
 def _where(loc: Sequence[str | int], document: Json) -> str:
@@ -117,13 +120,3 @@ def _name_of(document: Json, section: str, index: int) -> str | int:
 
 def _dotted(loc: Sequence[str | int]) -> str:
     return "".join(f"[{part + 1}]" if isinstance(part, int) else f".{part}" for part in loc).lstrip(".")
-
-
-def _plain(detail: ErrorDetails) -> str:
-    if detail["type"] == "extra_forbidden":
-        return "there is no such field; remove it or correct its spelling (see policies/README.md)"
-    if detail["type"] == "missing":
-        return "is missing; add it"
-    if detail["type"] == "string_type" and isinstance(detail["input"], (bool, int, float)):
-        return f"is read as a value, not as a word; put {str(detail['input']).lower()!r} in quotes"
-    return f"{detail['msg'][:1].lower()}{detail['msg'][1:]}"

@@ -111,7 +111,7 @@ UNREADABLE = {
     "an alias": ("name: &a x\ndescription: *a\n", "anchors and aliases"),
     "a key that is no word": ("name: x\n1: y\n", "put it in quotes"),
     "a list for a key": ("name: x\n[a]: y\n", "put it in quotes"),
-    "broken syntax": ("name: [x\n", ":2:1:"),
+    "broken syntax": ("name: [x\n", ":1:7: the [ that opens here is not closed"),
     "an object of Python": ("name: !!python/object/apply:os.system [true]\n", "could not determine a constructor"),
     "a control character": ("name: \x01\n", "does not allow"),
     "a thousand brackets": ("name: " + "[" * 5000 + "\n", "nested too deeply"),
