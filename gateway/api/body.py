@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import asyncio
+from types import TracebackType
 
 import anyio
 from starlette.types import Receive
@@ -34,14 +34,9 @@ class Bodies:
         self._most = min(max(_BODIES * limit, _LEAST_BYTES), (in_flight + 1) * limit)
         self._held = 0
 
-    @contextmanager
-    def held(self) -> Iterator[Body]:
+    def held(self) -> Body:
         """A body to read; what it holds counts until the block is left."""
-        body = Body(self)
-        try:
-            yield body
-        finally:
-            self._held -= body.size
+        return Body(self)
 
     def add(self, size: int) -> bool:
         """Count `size` bytes more, or say that there is no room for them."""
@@ -49,6 +44,9 @@ class Bodies:
             return False
         self._held += size
         return True
+
+    def let_go(self, size: int) -> None:
+        self._held -= size
 
     @property
     def limit(self) -> int:
@@ -66,6 +64,14 @@ class Body:
         self._bodies = bodies
         self.size = 0
 
+    def __enter__(self) -> Body:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bodies.let_go(self.size)
+
     async def read(self, receive: Receive, headers: Headers) -> bytes:
         """The whole of it, or an error as soon as it is known to be too much: 413 alone, 429 with all the others.
 
@@ -78,16 +84,18 @@ class Body:
         if length.isdigit() and (len(length) > 18 or int(length) > limit):
             await _swallow(receive, limit)
             raise _too_large(limit)
-        with anyio.move_on_after(self._bodies.idle_s) as patience:
-            return await self._read(receive, patience)
-        raise HTTPError(
-            408,
-            f"no byte of the body came for {self._bodies.idle_s:g} s; send it again",
-            code="request_timeout",
-            connection="close",
-        )
+        try:
+            async with asyncio.timeout(self._bodies.idle_s) as patience:
+                return await self._read(receive, patience)
+        except TimeoutError:
+            raise HTTPError(
+                408,
+                f"no byte of the body came for {self._bodies.idle_s:g} s; send it again",
+                code="request_timeout",
+                connection="close",
+            ) from None
 
-    async def _read(self, receive: Receive, patience: anyio.CancelScope) -> bytes:
+    async def _read(self, receive: Receive, patience: asyncio.Timeout) -> bytes:
         chunks: list[bytes] = []
         while True:
             message = await receive()
@@ -96,13 +104,13 @@ class Body:
             chunk = message.get("body", b"")
             if (problem := self._take(len(chunk))) is not None:
                 chunks.clear()
-                patience.deadline = float("inf")
+                patience.reschedule(None)
                 await _swallow(receive, self._bodies.limit)
                 raise problem
             chunks.append(chunk)
             if not message.get("more_body", False):
                 return chunks[0] if len(chunks) == 1 else b"".join(chunks)
-            patience.deadline = anyio.current_time() + self._bodies.idle_s
+            patience.reschedule(asyncio.get_running_loop().time() + self._bodies.idle_s)
 
     def _take(self, size: int) -> Exception | None:
         if self.size + size > self._bodies.limit:

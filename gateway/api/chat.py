@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import anyio
@@ -53,14 +53,13 @@ class Chat:
         auth: Auth,
         options: ChatOptions,
         log_failure: Callable[[str, Exception], None],
-        in_flight: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
         self._pipeline = pipeline
         self._auth = auth
         self._options = options
         self._log_failure = log_failure
-        self._measured = in_flight
-        self._in_flight = 0
+        self.in_flight = 0
+        """Requests being answered now."""
         self._bodies = Bodies(options.body_limit, in_flight=options.max_in_flight)
 
     async def __call__(self, headers: Headers, receive: Receive, answer: Answer) -> None:
@@ -80,14 +79,13 @@ class Chat:
     @contextmanager
     def counted(self) -> Iterator[None]:
         """In flight while inside. Raises QueueFull."""
-        if self._in_flight >= self._options.max_in_flight:
-            raise QueueFull(f"{self._in_flight} requests are in flight, the most server.max_in_flight allows")
-        self._in_flight += 1
+        if self.in_flight >= self._options.max_in_flight:
+            raise QueueFull(f"{self.in_flight} requests are in flight, the most server.max_in_flight allows")
+        self.in_flight += 1
         try:
-            with self._measured():
-                yield
+            yield
         finally:
-            self._in_flight -= 1
+            self.in_flight -= 1
 
     async def _watched(self, request: Request, receive: Receive, answer: Answer) -> None:
         stream = EventStream(answer) if request.stream else None

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
@@ -97,7 +96,6 @@ class Metrics:
         self._by_backend: dict[str, _Money] = {}
 
     def _define_operating_metrics(self, version: str) -> None:
-        self._in_flight = self._gauge("in_flight", "Requests being answered now")
         self._backend_errors = self._counter("backend_errors", "Failed attempts at a backend", "backend", "error")
         self._reloads = self._counter("policy_reloads", "Policy files read", "result")
         self._shadows = self._counter("shadows", "Answers made here that were to be compared with others", "result")
@@ -147,15 +145,6 @@ class Metrics:
             strict=True,
         ):
             step.observe(ms / 1000)
-
-    @contextmanager
-    def in_flight(self) -> Iterator[None]:
-        """Counts a request as being answered while inside."""
-        self._in_flight.inc()
-        try:
-            yield
-        finally:
-            self._in_flight.dec()
 
     def shadowed(self, result: str, outcome: Outcome | None) -> None:
         """A request of the gateway's own: what it sent and cost counts, it itself is no request of anybody's."""

@@ -43,7 +43,8 @@ def build_app(
     def log_failure(request_id: str, error: Exception) -> None:
         log.error("request_failed", request_id=request_id, exc_info=error)
 
-    chat = Chat(Pipeline(parts), auth, _options(settings, meaning), log_failure, metrics.in_flight)
+    chat = Chat(Pipeline(parts), auth, _options(settings, meaning), log_failure)
+    metrics.watch("in_flight", "Requests being answered now", lambda: chat.in_flight)
     return App(
         Endpoints(
             chat=chat,

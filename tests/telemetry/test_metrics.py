@@ -158,19 +158,6 @@ def test_a_refused_request_has_no_backend() -> None:
     assert value(metrics, "request_errors_total", error="LocalModelUnfit") == 1
 
 
-def test_requests_in_flight_are_counted_out_again_whatever_happens() -> None:
-    metrics = made()
-
-    def break_off() -> None:
-        with metrics.in_flight():
-            assert value(metrics, "in_flight") == 2
-            raise KeyError
-
-    with metrics.in_flight(), pytest.raises(KeyError):
-        break_off()
-    assert value(metrics, "in_flight") == 0
-
-
 def test_failures_of_a_backend_are_counted_by_class() -> None:
     metrics = made()
     metrics.backend_failed("large", BackendTimeout("large took too long"))
