@@ -140,7 +140,8 @@ def _read(path: Path, key: str) -> Any:
     import hyperscan
 
     try:
-        digest, _, body = path.read_bytes().partition(b"\n")
+        with path.open("rb") as file:  # megabytes: read once, and never put together with anything
+            digest, body = file.readline().removesuffix(b"\n"), file.read()
         if digest.decode("ascii") != _seal(key, body):
             return None
         database = hyperscan.loadb(body, hyperscan.HS_MODE_BLOCK)
@@ -165,4 +166,6 @@ def _write(path: Path, key: str, body: bytes) -> None:
 
 
 def _seal(key: str, body: bytes) -> str:
-    return hashlib.sha256(key.encode() + body).hexdigest()
+    digest = hashlib.sha256(key.encode())
+    digest.update(body)
+    return digest.hexdigest()

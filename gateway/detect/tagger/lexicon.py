@@ -65,14 +65,17 @@ class Lexicon:
         known = list(map(page.places.get, tokens))
         if None not in known and EDGE in page.places:
             return page, cast("list[int]", known)
-        words = [canonical(token) if place is None else token for token, place in zip(tokens, known, strict=True)]
-        known = list(map(page.places.get, words))
+        unknown = [number for number, place in enumerate(known) if place is None]
+        for number in unknown:
+            known[number] = page.places.get(canonical(tokens[number]))
         if None in known or EDGE not in page.places:
-            page = self._learn([canonical(token) for token in words])
-            known = [page.places[canonical(token)] for token in words]
-        for token, place in zip(tokens, known, strict=True):
-            if place is not None and len(token) <= _ALIAS and token not in page.places:
-                page.places[token] = place
+            words = list(map(canonical, tokens))
+            page = self._learn(words)
+            known = [page.places[word] for word in words]
+        for number in unknown:
+            token, place = tokens[number], known[number]
+            if place is not None and len(token) <= _ALIAS:
+                page.places.setdefault(token, place)
         return page, cast("list[int]", known)
 
     def _learn(self, words: Sequence[str]) -> Page:
@@ -97,7 +100,7 @@ class Lexicon:
             if worth_a_look(word, bits):
                 page.look[first + row] = True
                 page.promising.add(first + row)
-        page.meanings[first : first + len(new)] = self._weights.embedding[table].sum(axis=1)
+        page.meanings[first : first + len(new)] = self._weights.meanings(table).sum(axis=1)
         page.size += len(new)
         page.places.update(zip(new, range(first, first + len(new)), strict=True))
         self.learned += len(new)

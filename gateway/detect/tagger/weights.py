@@ -26,8 +26,9 @@ WEIGHTS, CARD = "weights.npz", "card.json"
 class Weights:
     digest: str
     """Of the arrays and the thresholds together."""
-    embedding: Floats
-    """bucket → what a feature means."""
+    embedding: npt.NDArray[np.int8]
+    """bucket → what a feature means, in parts of `scale`: a quarter of what floats take."""
+    scale: Floats
     hidden: Floats
     """place in the window × meaning → hidden units."""
     hidden_bias: Floats
@@ -44,6 +45,10 @@ class Weights:
     """Least confidence that is reported; `lone` for one word that may well be no name."""
     lean: Floats
     """What each label's probability is multiplied with before the likeliest is taken: nothing counts for less."""
+
+    def meanings(self, buckets: npt.NDArray[np.intp]) -> Floats:
+        """What the features in `buckets` mean."""
+        return self.embedding[buckets].astype(np.float32) * self.scale
 
 
 def load() -> Weights:
@@ -83,7 +88,8 @@ def _unpack(digest: str, arrays: Any, threshold: dict[str, float]) -> Weights:
 
     return Weights(
         digest=digest,
-        embedding=floats("embedding") * floats("scale"),
+        embedding=np.ascontiguousarray(arrays["embedding"], dtype=np.int8),
+        scale=floats("scale"),
         hidden=floats("hidden"),
         hidden_bias=floats("hidden_bias"),
         output=floats("output"),

@@ -39,9 +39,8 @@ YEARS, OLD = frozenset({"years"}), frozenset({"aged", "old"})
 TELLING = TOPICAL | NAMING
 """Lists whose entries are what is told; the others tie them to somebody."""
 
-_ACCENTS = str.maketrans(
-    "àáâãäåçèéêëìíîïñòóôõöùúûüýÿßœæ’",
-    "aaaaaaceeeeiiiinooooouuuuyysoa'",
+_ACCENTS = dict(
+    zip("àáâãäåçèéêëìíîïñòóôõöùúûüýÿßœæ’", "aaaaaaceeeeiiiinooooouuuuyysoa'", strict=True),
 )
 _WRITTEN_OUT = {"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss", "œ": "oe", "æ": "ae"}
 _LONG, _LONGEST, _SHORTEST = 6, 18, 4
@@ -50,7 +49,11 @@ _LONG, _LONGEST, _SHORTEST = 6, 18, 4
 
 def fold(text: str) -> str:
     """Lower case without accents, character for character: people leave both out."""
-    return lowered(text) if text.isascii() else lowered(text).translate(_ACCENTS)
+    folded = lowered(text)
+    if not folded.isascii():  # few of a text's letters have accents: one `replace` each is faster than `translate`
+        for letter in _ACCENTS.keys() & set(folded):
+            folded = folded.replace(letter, _ACCENTS[letter])
+    return folded
 
 
 class Entry(NamedTuple):
@@ -66,6 +69,17 @@ def accents(word: str) -> tuple[int, ...]:
     return tuple(place for place, letter in enumerate(word) if not letter.isascii())
 
 
+class Told(NamedTuple):
+    """What begins with a word and decides whether there is anything to tell."""
+
+    alone: frozenset[str]
+    """Lists that the word is of by itself, however it is written."""
+    shouted: tuple[Entry, ...]
+    """Entries that need capitals."""
+    more: Mapping[str, tuple[Entry, ...]]
+    """Second word → entries of two words and more."""
+
+
 Listed: TypeAlias = tuple[tuple[str, tuple[Entry, ...]], ...]
 """List → its entries that begin with a word, longest first."""
 
@@ -76,8 +90,8 @@ class Lexicon:
 
     entries: Mapping[str, Listed] = field(repr=False)
     """First word → what begins with it."""
-    telling: Mapping[str, tuple[Entry, ...]] = field(repr=False)
-    """First word → what begins with it and decides whether there is anything to tell."""
+    telling: Mapping[str, Told] = field(repr=False)
+    """First word → what it may tell."""
     topical: frozenset[str] = field(repr=False)
     """First words of entries that are a topic."""
     endings: Mapping[str, Listed] = field(repr=False)
@@ -103,30 +117,51 @@ class Lexicon:
         """Every word that may begin an entry, and of which lists."""
         for word in self.entries.keys() & words:
             yield word, self.entries[word]
-        if not self.tails.isdisjoint([word[-_SHORTEST:] for word in words]):
-            for word in words:
-                if word not in self.entries and (built := self.built(word)):
-                    yield word, built
+        for word in self._long(words):
+            if word not in self.entries and (built := self.built(word)):
+                yield word, built
 
-    def may_tell(self, words: set[str], text: str) -> bool:
-        """Whether a text of these folded words may hold anything to tell. It says no for most, and at little cost."""
-        built = not self.tails.isdisjoint([word[-_SHORTEST:] for word in words])
-        if self.topical.isdisjoint(words) and not (built and any(map(self.built, words))):
-            return False
-        found = {
-            entry.listed
-            for word in self.telling.keys() & words
-            for entry in self.telling[word]
-            if words.issuperset(entry.rest) and (entry.listed != "shouted" or _shouted(word, entry, text))
-        }
-        if not found.isdisjoint(WORTH) and not _DIGIT.search(text):
-            found -= WORTH
-        if len(found & LAW) == 1:
-            found -= LAW
-        if not found.isdisjoint(TELLING) or (built and any(map(self.built, words))):
+    def _long(self, words: Set[str]) -> list[str]:
+        """The words that end as medicine's do."""
+        tails = self.tails
+        return [word for word in words if word[-_SHORTEST:] in tails]
+
+    def may_tell(self, words: set[str], text: str) -> set[str] | None:
+        """Lists that a text of these folded words may hold something of to tell; None where there is nothing to tell.
+        It says None for most, and at little cost."""
+        built = {listed for word in self._long(words) for listed, _ in self.built(word)}
+        if not built and self.topical.isdisjoint(words):
+            return None
+        found = self._found(words, text) | built
+        return found if built or self._counts(found, words, text) else None
+
+    def _found(self, words: set[str], text: str) -> set[str]:
+        found: set[str] = set()
+        for word in self.telling.keys() & words:
+            told = self.telling[word]
+            found |= told.alone
+            found.update(entry.listed for entry in told.shouted if _said(word, entry, words, text))
+            if told.more:
+                for second in told.more.keys() & words:
+                    found.update(entry.listed for entry in told.more[second] if _said(word, entry, words, text))
+        return found
+
+    @staticmethod
+    def _counts(found: set[str], words: set[str], text: str) -> bool:
+        """Whether what is found suffices: some lists say nothing alone."""
+        telling = found & TELLING
+        if not telling.isdisjoint(WORTH) and not _DIGIT.search(text):
+            telling -= WORTH
+        if len(telling & LAW) == 1:
+            telling -= LAW
+        if telling:
             return True
         bare = sum(not found.isdisjoint(lists) for lists in (SOMEONE, YEARS, OLD)) > 1
         return any(years_of(word) < ADULT for word in words if word[0] <= "9" and (bare or not word.isdigit()))
+
+
+def _said(word: str, entry: Entry, words: set[str], text: str) -> bool:
+    return words.issuperset(entry.rest) and (entry.listed != "shouted" or _shouted(word, entry, text))
 
 
 def _shouted(word: str, entry: Entry, text: str) -> bool:
@@ -175,17 +210,31 @@ def load() -> Lexicon:
     }
     return Lexicon(
         {first: _by_list(found) for first, found in in_order.items()},
-        {
-            first: told
-            for first, found in in_order.items()
-            if (told := tuple(entry for entry in found if entry.listed in TELLING.union(SOMEONE, YEARS, OLD)))
-        },
+        {first: told for first, found in in_order.items() if (told := _told(found))},
         frozenset(first for first, found in entries.items() if any(entry.listed in TOPICAL for entry in found)),
         {ending: _by_list(found) for ending, found in endings.items()},
         frozenset(ending[-_SHORTEST:] for ending in endings),
         frozenset(plain),
         {word: sum(WHOLE // len(found) << SHIFTS[name] for name in found) for word, found in common.items()},
         hashlib.sha256("\0".join(texts.values()).encode()).hexdigest(),
+    )
+
+
+def _told(entries: Sequence[Entry]) -> Told | None:
+    counts = [entry for entry in entries if entry.listed in TELLING.union(SOMEONE, YEARS, OLD)]
+    whole = [entry for entry in counts if not entry.rest]
+    more: dict[str, tuple[Entry, ...]] = {}
+    for entry in counts:
+        if entry.rest:
+            more[entry.rest[0]] = (*more.get(entry.rest[0], ()), entry)
+    return (
+        Told(
+            frozenset(entry.listed for entry in whole if entry.listed != "shouted"),
+            tuple(entry for entry in whole if entry.listed == "shouted"),
+            more,
+        )
+        if counts
+        else None
     )
 
 

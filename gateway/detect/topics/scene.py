@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -76,13 +76,15 @@ class Scene:
         self.ties.setdefault(self.tokens.sentence[tie.first], []).append(tie)
 
 
-def read(tokens: Tokens, words: set[str], lexicon: Lexicon, names: Sequence[tuple[int, int]] = ()) -> Scene | None:
-    """None where nothing stands that could be told. `words` are the different ones of `tokens`, `names` the offsets of
-    people that another detector has seen."""
+def read(
+    tokens: Tokens, words: set[str], lexicon: Lexicon, told: Set[str], names: Sequence[tuple[int, int]] = ()
+) -> Scene | None:
+    """None where nothing stands that could be told. `words` are the different ones of `tokens`, `told` the lists that
+    may be told of them, `names` the offsets of people that another detector has seen."""
     scene = Scene(tokens, Spots(tokens, words, lexicon))
     for age in _ages(scene, words):
         scene.ages.setdefault(tokens.sentence[age.at], []).append(age)
-    if not _tells(scene):
+    if not _tells(scene, told):
         return None
     for tie in (*_relations(scene), *_aged(scene), *_born(scene), *_named(scene), *_selves(scene)):
         scene.add(tie)
@@ -93,14 +95,14 @@ def read(tokens: Tokens, words: set[str], lexicon: Lexicon, names: Sequence[tupl
     return scene
 
 
-def _tells(scene: Scene) -> bool:
+def _tells(scene: Scene, told: Set[str]) -> bool:
     """Whether there is an entry that may be told, a child's age, or a name behind a word that introduces one."""
-    if any(scene.spots.of(listed) for listed in TELLING - NAMING):
+    if any(scene.spots.of(listed) for listed in told & (TELLING - NAMING)):
         return True
     if any(age.years < ADULT for ages in scene.ages.values() for age in ages):
         return True
     tokens = scene.tokens
-    return any(spot.last + 1 < len(tokens) and tokens.capital(spot.last + 1) for spot in scene.of(*NAMING))
+    return any(spot.last + 1 < len(tokens) and tokens.capital(spot.last + 1) for spot in scene.of(*(told & NAMING)))
 
 
 def _ages(scene: Scene, words: set[str]) -> Iterator[Age]:
@@ -109,7 +111,7 @@ def _ages(scene: Scene, words: set[str]) -> Iterator[Age]:
     numbers = {word: years for word in words if word[0] <= "9" and (years := years_of(word)) < NOBODYS}
     if not numbers:
         return
-    told_in = {at for name in YEARS | OLD for at in scene.spots.of(name)}
+    told_in = _aged_in(scene.spots)
     for index, word in enumerate(tokens.words):
         if word not in numbers or (word.isdigit() and tokens.sentence[index] not in told_in):
             continue
@@ -120,6 +122,15 @@ def _ages(scene: Scene, words: set[str]) -> Iterator[Age]:
         alone = glued and not word.endswith(("ans", "anni", "aa"))
         if alone or (unit and (told or person)) or (told and person):
             yield Age(index, numbers[word])
+
+
+def _aged_in(spots: Spots) -> set[int]:
+    """Sentences where a bare number may be an age: two of a unit, a word that introduces it and a person are there."""
+    if sum(map(spots.may_hold, (YEARS, OLD, SOMEONE))) < 2:
+        return set()
+    unit = {at for name in YEARS for at in spots.of(name)}
+    told = {at for name in OLD for at in spots.of(name)}
+    return (unit & told) | {at for name in SOMEONE for at in spots.of(name) if at in unit or at in told}
 
 
 def _relations(scene: Scene) -> Iterator[Tie]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from gateway.detect.topics.lexicon import Entry, Lexicon, accents
@@ -17,43 +17,49 @@ class Spot(NamedTuple):
     last: int
 
 
+_NOWHERE: Mapping[int, list[Spot]] = {}
+
+
 class Spots:
-    __slots__ = ("_begun", "_found", "_places", "_tokens", "_tongues")
+    __slots__ = ("_begun", "_found", "_places", "_tokens", "_tongues", "_words")
 
     def __init__(self, tokens: Tokens, words: set[str], lexicon: Lexicon) -> None:
         """`words` are the different ones of `tokens`."""
         self._tokens = tokens
+        self._words = words
         self._tongues = Tongues(tokens, lexicon)
         self._begun: dict[str, list[tuple[str, Sequence[Entry]]]] = {}
         """List → words of the text that may begin an entry of it."""
-        self._found: dict[str, dict[int, list[Spot]]] = {}
+        self._found: dict[str, Mapping[int, list[Spot]]] = {}
         self._places: dict[str, list[int]] = {}
         for word, lists in lexicon.look_up(words):
+            self._places[word] = []
             for listed, entries in lists:
-                whole = [entry for entry in entries if not entry.rest or words.issuperset(entry.rest)]
-                if whole:
-                    self._places[word] = []
-                    self._begun.setdefault(listed, []).append((word, whole))
+                self._begun.setdefault(listed, []).append((word, entries))
         places = self._places
         for index, word in enumerate(tokens.words):
             if word in places:
                 places[word].append(index)
 
+    def may_hold(self, lists: Iterable[str]) -> bool:
+        """Whether an entry of one of `lists` may begin somewhere."""
+        return any(listed in self._begun for listed in lists)
+
     def of(self, listed: str) -> Mapping[int, list[Spot]]:
         """Sentence → the entries of a list there."""
         found = self._found.get(listed)
         if found is None:
-            found = self._found[listed] = self._look(listed)
+            begun = self._begun.get(listed)
+            found = self._found[listed] = self._look(begun) if begun else _NOWHERE
         return found
 
-    def _look(self, listed: str) -> dict[int, list[Spot]]:
-        places = self._places
-        ends = [
-            (index, last)
-            for word, entries in self._begun.get(listed, ())
-            for index in places[word]
-            if (last := self._end(index, entries)) >= 0
-        ]
+    def _look(self, begun: Sequence[tuple[str, Sequence[Entry]]]) -> Mapping[int, list[Spot]]:
+        words = self._words
+        ends = []
+        for word, entries in begun:
+            whole = [entry for entry in entries if not entry.rest or words.issuperset(entry.rest)]
+            if whole:
+                ends += [(index, last) for index in self._places[word] if (last := self._end(index, whole)) >= 0]
         found: dict[int, list[Spot]] = {}
         for spot in sorted(ends):
             found.setdefault(self._tokens.sentence[spot[0]], []).append(Spot(*spot))

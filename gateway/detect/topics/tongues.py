@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from functools import lru_cache
 from itertools import repeat
 
 from gateway.detect.topics.lexicon import EVERY, LANGUAGES, SHIFTS, WHOLE, Lexicon
@@ -42,9 +43,14 @@ class Tongues:
 
     def _likely(self, words: list[str]) -> frozenset[str]:
         """The languages that words are of; none where they do not say."""
-        total = sum(map(self._common.get, words, repeat(0)))
-        said = {language: total >> shift & _PART for language, shift in SHIFTS.items()}
-        best = max(said.values())
-        if best < _ENOUGH:
-            return frozenset()
-        return frozenset((EVERY, *(language for language, count in said.items() if count * 100 >= _SHARE * best)))
+        return _meant(sum(map(self._common.get, words, repeat(0))))
+
+
+@lru_cache(4096)
+def _meant(total: int) -> frozenset[str]:
+    """The languages of which common words add up to `total`."""
+    said = {language: total >> shift & _PART for language, shift in SHIFTS.items()}
+    best = max(said.values())
+    if best < _ENOUGH:
+        return frozenset()
+    return frozenset((EVERY, *(language for language, count in said.items() if count * 100 >= _SHARE * best)))

@@ -56,10 +56,11 @@ class Topics:
     def _window(self, window: str, begin: int, low: int, high: int, names: Sequence[tuple[int, int]]) -> Iterator[Hit]:
         folded = fold(window)
         words = set(WORD.findall(folded))
-        if not self._words.may_tell(words, window):
+        told = self._words.may_tell(words, window)
+        if told is None:
             return
         tokens = cut(window, folded)
-        scene = read(tokens, words, self._words, names)
+        scene = read(tokens, words, self._words, told, names)
         if scene is None:
             return
         for fact in _facts(scene):
