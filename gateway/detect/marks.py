@@ -15,6 +15,11 @@ _ASKED = re.compile(
     r"was (?:ist|bedeutet|heißt)|bedeutet|bedeutung|unterschied|erkläre|wie (?:kann|soll)|"
     r"qu'est|que (?:veut|signifie)|signifie|définition|différence|expliqu|comment"
 )
+_NAMED = re.compile(
+    r"(?i)kennzeich|eingestuft|einstuf|klassifi|label|marked as|mark\w* \w* as|classif|etichett|contrassegn|clasific|"
+    r"marcar|étiquet|classer"
+)
+"""A mark in quotes that is spoken of: "als 'streng vertraulich' zu kennzeichnen"."""
 _MONTH = re.compile(r"(?i)\b(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6}\.?[ ]\Z")
 _BORN = re.compile(
     r"(?i)(?:\bnat[oai]|nascita|\bnacid[oa]|\bnació|nacimiento|\bf?\.?nac|\bgeboren[e]?|(?<![^\W_])geb|geburtsdatum|"
@@ -34,8 +39,9 @@ def mark(candidate: Candidate) -> Iterable[Confirmed]:
     """A mark that is set, not one that is asked about."""
     before = candidate.text[max(0, candidate.start - _AROUND) : candidate.start]
     after = candidate.text[candidate.end : candidate.end + _AROUND]
-    quoted = before[-1:] in {'"', "'", "«", "`"} or before[-2:] in {"« "}
-    asked = _ASKED.search(before.rpartition("\n")[2]) or (quoted and _ASKED.search(after.partition("\n")[0]))
+    quoted = before[-1:] in {'"', "'", "«", "`", "„", "“", "‘"} or before[-2:] in {"« "}
+    line = before.rpartition("\n")[2], after.partition("\n")[0]
+    asked = _ASKED.search(line[0]) or (quoted and any(_ASKED.search(part) or _NAMED.search(part) for part in line))
     return () if asked else candidate.confirm()
 
 

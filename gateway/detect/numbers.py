@@ -162,7 +162,11 @@ def it_fiscal_code(candidate: Candidate) -> Iterable[Confirmed]:
     code = candidate.bare
     if sum(map(str.isdigit, code)) < 3:  # letters may stand for digits, but a sentence is made of nothing else
         return ()
-    return candidate.confirm() if _stdnum("it.codicefiscale").calc_check_digit(code[:-1]) == code[-1] else ()
+    if _stdnum("it.codicefiscale").calc_check_digit(code[:-1]) == code[-1]:
+        return candidate.confirm()
+    day = code[9:11]
+    slip = "it_tax" in candidate.near and len(candidate.value) == 16 and day.isdigit() and 0 < int(day) % 40 < 32
+    return candidate.confirm(0.7) if slip else ()
 
 
 def it_vat(candidate: Candidate) -> Iterable[Confirmed]:
@@ -264,8 +268,9 @@ def fr_social_security(candidate: Candidate) -> Iterable[Confirmed]:
     if not (1 <= month <= 12 or 20 <= month <= 42 or month >= 50):
         return ()
     number = int(code[:13].replace("2A", "19", 1) if "A" in code else code[:13].replace("2B", "18", 1))
-    good = 97 - number % 97 == int(code[13:])
-    return candidate.confirm() if good else ()
+    if 97 - number % 97 == int(code[13:]):
+        return candidate.confirm()
+    return candidate.confirm(0.7) if "fr_social" in candidate.near and len(groups(candidate.value)) in {1, 7} else ()
 
 
 def fr_siret(candidate: Candidate) -> Iterable[Confirmed]:

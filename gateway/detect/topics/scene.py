@@ -72,6 +72,10 @@ class Scene:
         """Whether an entry begins behind one word and not behind another of the same sentence."""
         return any(first < spot.first <= last for spot in self.here(self.tokens.sentence[last], name))
 
+    def keep(self, kinds: Set[str]) -> None:
+        """Ties of these kinds alone; nobody else in this text is anybody."""
+        self.ties = {at: kept for at, ties in self.ties.items() if (kept := [tie for tie in ties if tie.kind in kinds])}
+
     def add(self, tie: Tie) -> None:
         self.ties.setdefault(self.tokens.sentence[tie.first], []).append(tie)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from gateway.detect.clock import Clock
 from gateway.detect.hits import Hit
-from gateway.detect.topics import affairs, health, lexicon, people
+from gateway.detect.topics import affairs, health, invented, lexicon, people
 from gateway.detect.topics.lexicon import Lexicon, fold
 from gateway.detect.topics.scene import Scene, read
 from gateway.detect.topics.tokens import WORD, cut
@@ -63,6 +63,8 @@ class Topics:
         scene = read(tokens, words, self._words, told, names)
         if scene is None:
             return
+        if invented.is_invented(folded):
+            scene.keep(invented.REAL)
         for fact in _facts(scene):
             start, end = begin + tokens.start(fact.first), begin + tokens.end(fact.last)
             if low <= start < high:
