@@ -23,6 +23,14 @@ NODES = 20_000
 """Values looked at in messages and tools together; what lies beyond is not counted. Bodies are limited before that."""
 SAMPLE = 400
 """Characters looked at in each of head, middle and tail to tell the script of a string."""
+RECENT = 200
+"""Messages, from the end, that are estimated one by one, …"""
+POOL = 100
+"""… and texts that are estimated at once of what was said before: a body may hold tens of thousands of them."""
+_OBJECT = (dict, Mapping)
+"""A dict is told at once, any other mapping by asking the abstract class."""
+_TEXT = {"type", "text"}
+"""What a part has that is text and nothing else."""
 _CODE = {ord(sign): None for sign in '{}();=<>_[]":0123456789'}
 _SIGNS = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uff00-\uffef]")
 _CYRILLIC = re.compile(r"[\u0370-\u052f]")
@@ -41,12 +49,15 @@ def needs_of(body: Mapping[str, Any]) -> tuple[Needs, int]:
     kinds: dict[str, int] = {}
     tooling = _wants_tools(body)
     for message in messages:
-        if isinstance(message, Mapping):
-            _count_parts(message.get("content"), kinds)
+        if isinstance(message, _OBJECT):
+            if not isinstance(content := message.get("content"), str):
+                _count_parts(content, kinds)
             tooling = tooling or bool(message.get("tool_calls")) or message.get("role") in {"tool", "function"}
+    before, pooled = _pooled(messages[:-RECENT])
+    said = _said([*before, *messages[-RECENT:]])
     tokens = PER_MESSAGE * len(messages) + IMAGE_TOKENS * kinds.get("image", 0)
     tokens += round(
-        sum(_tokens_within([_said(messages), body.get("tools"), body.get("functions"), body.get("response_format")]))
+        sum(_tokens_within([said, body.get("tools"), body.get("functions"), body.get("response_format")])) + pooled
     )
     needs = Needs(
         image="image" in kinds,
@@ -90,7 +101,7 @@ def _tokens_within(roots: list[Any]) -> list[float]:
         if isinstance(value, str):
             # Pictures and files come as data URLs; they are counted by piece, not by character.
             counts.append(0.0 if value.startswith("data:") else tokens_of(value))
-        elif isinstance(value, Mapping):
+        elif isinstance(value, _OBJECT):
             counts.append(2.0 * len(value))
             stack.extend(part for name, part in value.items() if name not in {"data", "file_data", "role", "type"})
         elif isinstance(value, list | tuple):
@@ -98,6 +109,37 @@ def _tokens_within(roots: list[Any]) -> list[float]:
         elif value is not None:
             counts.append(1.0)
     return counts
+
+
+def _pooled(messages: Sequence[Any]) -> tuple[list[Any], float]:
+    """(messages that are more than a role and text, estimated tokens of all others)."""
+    if not messages:
+        return [], 0.0
+    pools: tuple[list[str], list[str]] = [], []
+    rest: list[Any] = []
+    tokens = 0.0
+    for message in messages:
+        if (texts := _plain(message)) is None:
+            rest.append(message)
+            continue
+        tokens += 2.0 * len(message)
+        for text in texts:
+            pools[text.isascii()].append(text)
+    pieces = ("".join(pool[at : at + POOL]) for pool in pools for at in range(0, len(pool), POOL))
+    return rest, tokens + sum(tokens_of(piece) for piece in pieces if piece)
+
+
+def _plain(message: Any) -> list[str] | None:
+    """What a message says, where that is all it holds besides its role."""
+    if not isinstance(message, dict) or len(message) != 2 or "role" not in message:
+        return None
+    content = message.get("content")
+    if isinstance(content, str):
+        return None if content.startswith("data:") else [content]
+    if not isinstance(content, list) or not all(isinstance(part, dict) and part.keys() == _TEXT for part in content):
+        return None
+    texts = [part["text"] for part in content if part["type"] == "text"]
+    return texts if len(texts) == len(content) and all(isinstance(text, str) for text in texts) else None
 
 
 def _said(messages: Sequence[Any]) -> list[Any]:

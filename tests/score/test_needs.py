@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.core.types import Needs
-from gateway.score.needs import needs_of, tokens_of
+from gateway.score.needs import RECENT, needs_of, tokens_of
 
 HELLO: dict[str, Any] = {"messages": [{"role": "user", "content": "Hello"}]}
 TOOL = {"type": "function", "function": {"name": "look_up", "parameters": {"type": "object"}}}
@@ -117,3 +117,43 @@ def test_malformed_bodies_need_nothing() -> None:
         {"messages": [{"content": [None, {"type": 3}]}]},
     ):
         assert needs_of(body)[0] == Needs(context=needs_of(body)[0].context)
+
+
+SAID = (
+    "Tell me more about the second point, please.",
+    "Perché la città è così vuota oggi?",
+    "Расскажи мне ещё.",
+    "for (i = 0;)",
+)
+
+
+@pytest.mark.parametrize("plain", [True, False], ids=["strings", "parts"])
+def test_what_a_long_conversation_began_with_is_estimated_in_one_go_and_hardly_otherwise(plain: bool) -> None:
+    texts = [f"{number}: {SAID[number % len(SAID)]}" for number in range(5 * RECENT)]
+    messages = [{"role": "user", "content": text if plain else [{"type": "text", "text": text}]} for text in texts]
+    one_by_one = sum(needs_of({"messages": messages[at : at + RECENT]})[1] for at in range(0, len(messages), RECENT))
+    assert needs_of({"messages": messages})[1] == pytest.approx(one_by_one, rel=0.15)
+
+
+@pytest.mark.parametrize(
+    ("early", "want"),
+    [
+        ({"role": "assistant", "tool_calls": [{"id": "c"}]}, "tools"),
+        ({"role": "tool", "content": "3"}, "tools"),
+        (
+            {"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}]},
+            "image",
+        ),
+        ({"role": "user", "content": [{"type": "file", "file": {"file_id": "f"}}]}, "file"),
+    ],
+)
+def test_a_need_counts_however_long_ago_it_arose(early: dict[str, Any], want: str) -> None:
+    assert getattr(needs_of({"messages": [early, *HELLO["messages"] * 3 * RECENT]})[0], want)
+
+
+@pytest.mark.parametrize(
+    "odd", [None, 5, "x", {}, {"role": "user"}, {"role": "user", "content": [3, {"type": "text"}]}]
+)
+def test_whatever_else_a_conversation_began_with_is_passed_over(odd: Any) -> None:
+    hello = HELLO["messages"] * 2 * RECENT
+    assert needs_of({"messages": [odd, *hello]})[1] == pytest.approx(needs_of({"messages": hello})[1], abs=20)
