@@ -28,13 +28,20 @@ _EPILOG = """examples:
 """
 
 
+_FROM_STDIN = frozenset({"inspect", "score", "explain", "case"})
+
+
 def main(argv: Sequence[str] | None = None) -> int:
-    args = _parser().parse_args(argv)
+    parser = _parser()
+    args, unknown = parser.parse_known_args(argv)
+    if unknown:
+        way_out = f"; a text comes from stdin: gateway {args.command} < FILE" if args.command in _FROM_STDIN else ""
+        parser.error(f"gateway {args.command} knows no {' '.join(unknown)!r}{way_out} (gateway {args.command} --help)")
     for stream in (sys.stdout, sys.stderr):  # a character that the terminal cannot show must not end a command
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-    command = importlib.import_module(f"gateway.commands.{args.command}")
     try:
+        command = importlib.import_module(f"gateway.commands.{args.command}")
         code: int = command.run(args)
         sys.stdout.flush()
         return code
@@ -101,6 +108,16 @@ def _caller(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--tag", dest="tags", action="append", default=[], help="a tag of the key; may be repeated")
     parser.add_argument("--purpose", help="the key's purpose")
     parser.add_argument("--public", action="store_true", help="the key's traffic is declared public")
+
+
+def _share(text: str) -> float:
+    try:
+        share = float(text)
+    except ValueError:
+        share = -1.0
+    if not 0 <= share <= 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no share: write a number from 0 to 1, 0.3 for 30 per cent")
+    return share
 
 
 def _rows(parser: argparse._ActionsContainer) -> None:
@@ -172,7 +189,7 @@ def _explain(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         ("quality", "take it that answering it and all easier ones here would leave so much quality"),
         ("share", "take it that so large a share of the tenant's recent requests went out"),
     ):
-        parser.add_argument(f"--{name}", type=float, metavar="NUMBER", help=f"{meaning} (0 to 1)")
+        parser.add_argument(f"--{name}", type=_share, metavar="NUMBER", help=f"{meaning} (0 to 1)")
     parser.add_argument("--json", action="store_true", help="JSON also on a terminal")
 
 

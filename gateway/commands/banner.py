@@ -6,7 +6,7 @@ from gateway.core.types import Zone
 from gateway.settings import Settings
 from gateway.wiring import Gateway
 
-PRIVATE = "Give me three tips: my password is Zx81kQ!pw99, how do I keep it safe?"
+PRIVATE = "In one sentence: my password is Zx81kQ!pw99, how do I keep it safe?"
 HARD = "Prove that the square root of 2 is irrational, then generalise to any prime."
 
 
@@ -50,9 +50,9 @@ def _local(gateway: Gateway) -> str:
 def _remotes(gateway: Gateway) -> list[str]:
     """Every place a request can go: an operator should see them all."""
     return [
-        f"{spec.zone}  {spec.name}: A STAND-IN plays it (no key set): it says what would have been sent, sends nothing"
+        f"{spec.zone!s:<8} {spec.name}: A STAND-IN plays it (no key set): it says what would be sent, sends nothing"
         if spec.name in gateway.stand_ins
-        else f"{spec.zone}  {spec.name}: {spec.model} at {spec.host or spec.wire}"
+        else f"{spec.zone!s:<8} {spec.name}: {spec.model} at {spec.host or spec.wire}"
         for spec in gateway.policies.current().catalogue.backends
         if spec.zone is not Zone.LOCAL
     ]

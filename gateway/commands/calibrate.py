@@ -172,6 +172,7 @@ def _named(option: str, name: str, here: Situation) -> BackendSpec:
 
 def _consent(plan: Plan, *, yes: bool) -> None:
     from gateway.calibrate.cost import cost
+    from gateway.calibrate.made import LEAST
     from gateway.wiring.spending import build_prices
 
     prices = build_prices(plan.here.settings)
@@ -184,6 +185,9 @@ def _consent(plan: Plan, *, yes: bool) -> None:
     print(f"{plan.here.specs[0].model}: {len(plan.probes)} probes on this host", file=sys.stderr)
     for each in told:
         print(each, file=sys.stderr)
+    if len(plan.probes) < LEAST:
+        print(f"{len(plan.probes)} probes are too few for a calibration, which takes {LEAST}: this is a trial run",
+              file=sys.stderr)  # fmt: skip
     print("what was answered in an earlier run is not asked again", file=sys.stderr)
     if yes:
         return

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from gateway.policy.check import Report
 
 
+_SETTINGS = ("server", "backends", "audit", "local", "policy")
+"""What stands in a configuration and in no policy."""
+
+
 def run(args: argparse.Namespace) -> int:
     from gateway.policy.cases import CATALOGUE
     from gateway.policy.check import check_policy
@@ -92,6 +96,8 @@ async def _run_cases(policy: Path, cases: Path, detector: Worded, specs: Sequenc
 
 
 def _sentence(path: Path, errors: Sequence[str]) -> str:
+    if any(error.startswith(f"{path}: {section}: there is no such field") for error in errors for section in _SETTINGS):
+        return f"{path} is a configuration and no policy; check the file that its `policy: {{path: …}}` names"
     for error in errors[1:]:
         print(error, file=sys.stderr)
     return errors[0] if str(path) in errors[0] else f"{path}: {errors[0]}"

@@ -27,7 +27,8 @@ auth: {{mode: none}}
 #   keys:
 #     - {{name: my-app, tenant: research, hash: "sha256:..."}}
 
-# What may leave. Shipped: default.yaml (hard and nothing found), earned.yaml (only public), strict.yaml (nothing).
+# What may leave. Shipped: default.yaml (hard and nothing found), masked.yaml (values replaced on the way out),
+# earned.yaml (only public), strict.yaml (nothing).
 # Copy one (gateway init --policy default my-policy.yaml), edit it while the gateway runs, and test it
 # (gateway check my-policy.yaml).
 policy: {{path: policies/default.yaml}}

@@ -90,11 +90,16 @@ def chat_or_text() -> dict[str, Any]:
 
 
 def read_text() -> str:
-    """All of stdin. Its bytes are read as UTF-8 whatever the locale says."""
+    """All of stdin, which must hold something. Its bytes are read as UTF-8 whatever the locale says."""
+    if sys.stdin.isatty():
+        print("type or paste a text here, and end it with Ctrl-D on a line of its own", file=sys.stderr)
     try:
-        return sys.stdin.buffer.read().decode("utf-8-sig")
+        text = sys.stdin.buffer.read().decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ConfigurationError(f"the input is not UTF-8 at byte {error.start}") from None
+    if not text.strip():
+        raise ConfigurationError("there is no text: give it on stdin, as plain text or as a chat body")
+    return text
 
 
 def _row(number: int, line: bytes) -> dict[str, Any]:

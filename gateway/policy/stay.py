@@ -74,13 +74,16 @@ def _incapable(spec: BackendSpec, lack: str, needs: Needs, kept: str) -> Stay:
     if lack in _CONTENT or lack == _UNKNOWN_PART:
         what = "content of an unknown type" if lack == _UNKNOWN_PART else f"{lack} content"
         code, detail = "unsupported_content", f"{what} cannot be read by {model}"
+        way_out = "send text, or have the operator add a backend of zone private that reads it"
     elif lack == "context":
         code = "context_length_exceeded"
         detail = f"prompt and answer take about {needs.context} tokens, more than the {spec.context} that {model} holds"
+        way_out = "shorten the prompt, or ask for fewer tokens of answer"
     else:
         code, detail = "unsupported_parameter", f"{lack} cannot be served by {model}"
+        way_out = "leave it out"
     why = f"local model {spec.name!r} cannot serve it: {lack.replace('_', ' ')}"
-    return Stay(spec.name, code, f"{detail}, and this request must stay: {kept}", why=why)
+    return Stay(spec.name, code, f"{detail}, and this request must stay: {kept}; {way_out}", why=why)
 
 
 def _unfit(name: str, lack: str, floor: Floor, kept: Callable[[], str]) -> Stay:

@@ -163,7 +163,7 @@ MISTAKES = {
         "GATEWAY_SERVER__PORT: server.port: Input should be a valid integer",
     ),
     "a list for a section": ("server: [hunter2]", {}, "gateway.yaml: server: must be a mapping of settings"),
-    "a word for a section": ("policy: hunter2", {}, "gateway.yaml: policy: must be a mapping of settings"),
+    "a word for a section": ("cache: hunter2", {}, "gateway.yaml: cache: must be a mapping of settings"),
     "a word for a list": ("", {"GATEWAY_BACKENDS": "hunter2"}, "GATEWAY_BACKENDS: backends: must be a list"),
     "no YAML in the environment": (
         "",
