@@ -269,8 +269,7 @@ class Pipeline:
         if altered is None:
             outgoing = backend.prepare(request)
         else:
-            outgoing = backend.prepare(altered.request)
-            outgoing = replace(outgoing, transform=way.transform, replaced=altered.replaced)
+            outgoing = backend.prepare(altered.request).after(way.transform, altered.replaced)
         try:
             scan = await self._parts.detector.scan(outgoing.payload, asked.seen)
         except Exception as error:

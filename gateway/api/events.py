@@ -29,7 +29,9 @@ class EventStream:
         self._writing = False
 
     async def write(self, events: bytes, *, last: bool = False) -> None:
-        await self._quiet()
+        self._silent = False
+        if self._pinging is not None:
+            await self._pinging.wait()
         self._writing = True
         if not self._answer.started:
             await self._answer.start(200, _HEADERS)
@@ -38,7 +40,8 @@ class EventStream:
 
     async def fail(self, error: Exception) -> None:
         """A status of its own while none is out, otherwise one error event, no [DONE] and never a second answer."""
-        await self._quiet()
+        if self._pinging is not None:
+            await self._pinging.wait()
         self._writing = True  # and it stays so: nothing may follow
         if not self._answer.started:
             await self._answer.error(error)
@@ -61,8 +64,3 @@ class EventStream:
         finally:  # or a writer would wait for ever behind a ping that failed
             pinging.set()
             self._pinging = None
-
-    async def _quiet(self) -> None:
-        self._silent = False
-        if self._pinging is not None:
-            await self._pinging.wait()

@@ -26,6 +26,8 @@ class EventParser:
         self._after_cr = False
 
     def feed(self, piece: bytes) -> list[bytes]:
+        if (whole := self._whole(piece)) is not None:
+            return whole
         piece = self._with_plain_newlines(piece)
         if b"\n" not in piece:
             self._tail += piece
@@ -38,6 +40,21 @@ class EventParser:
         self._tail += lines.pop()
         self._check(len(self._tail))
         return self._events(lines)
+
+    def _whole(self, piece: bytes) -> list[bytes] | None:
+        """The events of a piece that holds whole events of one data line each and nothing else, as nearly all do.
+
+        Only then are there as many line ends as two for each event. None: it has to be read line by line.
+        """
+        if self._tail or self._after_cr or self._data is not None or not piece.startswith(b"data: "):
+            return None
+        if not piece.endswith(b"\n\n") or b"\r" in piece or len(piece) > self._limit:
+            return None
+        events = piece[6:-2].split(b"\n\ndata: ")
+        if piece.count(b"\n") != 2 * len(events):
+            return None
+        self._first = False
+        return events
 
     def finish(self) -> list[bytes]:
         """The event that the end of the stream completes: some upstreams leave out the last blank line."""

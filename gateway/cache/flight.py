@@ -22,6 +22,7 @@ There are five ways into the block:
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
 from types import TracebackType
 
@@ -97,7 +98,7 @@ class Turn:
         """The others wait for this one."""
         self.waited = False
         """Time has passed since the caller last looked into the cache."""
-        self.called = anyio.Event()
+        self.called = asyncio.Event()
 
     def done(self) -> None:
         """Call as soon as the answer is stored, or is known not to be: the others go on."""

@@ -76,6 +76,11 @@ def check(request: Request, decision: Decision, *, backend: BackendSpec, outgoin
         raise EgressDenied("a part that no detector could read never goes to zone remote")
     if way.transform is not None and (left := sorted({f.kind for f in scan.findings if is_value(f)})):
         raise EgressDenied(f"after transform {way.transform!r} the outgoing text still holds {', '.join(left)}")
+    if scan.findings:
+        _check_considered(decision, scan)
+
+
+def _check_considered(decision: Decision, scan: Scan) -> None:
     considered = dict(decision.considered)
     for kind, count in Counter(finding.kind for finding in scan.findings).items():
         if count > considered.get(kind, 0):

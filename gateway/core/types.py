@@ -25,11 +25,11 @@ class _Named(IntEnum):
     """An ordered, closed set whose members print and parse as lower-case words."""
 
     def __str__(self) -> str:
-        return self.name.lower()
+        return self._name_.lower()  # what `name` reads, without its descriptor: a request asks a dozen times
 
     @property
     def word(self) -> str:
-        return self.name.lower()
+        return self._name_.lower()
 
 
 class Sensitivity(_Named):
@@ -398,3 +398,7 @@ class Outgoing:
     """The transform that the text went through before the wire wrote it down; one of TRANSFORMS."""
     replaced: int = 0
     """How many values that transform replaced."""
+
+    def after(self, transform: str | None, replaced: int) -> Outgoing:
+        """The same, of a text that went through `transform`."""
+        return Outgoing(self.backend, self.payload, self.dropped, transform, replaced)
