@@ -100,7 +100,7 @@ def _changed(settings: Settings, folder: Path, policy: Path, key: Key) -> tuple[
         "cache": Cache(url="off://"),
         "taint": settings.taint.model_copy(update={"url": None}),
         "audit": Audit(dir=records, keys_dir=keys.resolve(), segment_mb=settings.audit.segment_mb),
-        "shadow": type(settings.shadow)(),
+        "shadow": settings.shadow.model_copy(update={"mode": "off"}),
         "score": Scoring(),  # what is in force may be for another model: that is why this one is measured
     }
     return settings.model_copy(update=changed), records

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from gateway.core.confidence import Confidence
+from gateway.core.measuring import Measuring
 from gateway.core.records import AuditRecord, Outcome, Receipt
 from gateway.core.release import Released
 from gateway.core.types import (
@@ -104,6 +105,11 @@ class Policy(Protocol):
     digest: str
     without_record: str
     """`refuse` or `local`: whether an answer made here may go on when its record cannot be written."""
+
+    @property
+    def shadow(self) -> Measuring | None:
+        """Which share of the public answers made here is measured; None = none is."""
+        ...
 
     def decide(self, request: Request, assessment: Assessment) -> Decision: ...
 

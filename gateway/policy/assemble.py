@@ -17,6 +17,7 @@ from gateway.policy.floor import QUEUE, WAIT_S, Floor
 from gateway.policy.levels import Levels, Match, Raise
 from gateway.policy.own import own_rules
 from gateway.policy.rules import Forbid, Permit
+from gateway.policy.shadow import measuring
 
 
 def assemble(file: schema.PolicyFile, catalogue: Catalogue, digest: str, warnings: tuple[str, ...]) -> CompiledPolicy:
@@ -37,6 +38,7 @@ def assemble(file: schema.PolicyFile, catalogue: Catalogue, digest: str, warning
         warnings=warnings,
         scan_answer=None if file.scan_answer is None else _level(file.scan_answer),
         own=own_rules(file),
+        shadow=measuring(file.shadow),
     )
 
 

@@ -17,6 +17,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from gateway.core.measuring import Measuring
 from gateway.core.own_rules import NO_RULES, OwnRules
 from gateway.core.types import TAINT, VALUES, Allowed, Assessment, BackendSpec, Decision, Request, Sensitivity, Zone
 from gateway.policy.adapters import AdapterRule, choose
@@ -54,6 +55,8 @@ class CompiledPolicy:
     """What means this level or more is taken out of answers."""
     own: OwnRules = NO_RULES
     """What this house adds to the detectors."""
+    shadow: Measuring | None = None
+    """Which share of the public answers made here is measured; None = none is."""
 
     def decide(self, request: Request, assessment: Assessment) -> Decision:
         facts = self.facts(request, assessment)

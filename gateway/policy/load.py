@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from gateway.core.errors import ConfigurationError
 from gateway.core.types import BackendSpec, Zone
-from gateway.policy import document, mistakes, own, selectors
+from gateway.policy import document, mistakes, own, selectors, shadow
 from gateway.policy.adapters import NONE
 from gateway.policy.assemble import assemble
 from gateway.policy.doubts import ANY, Vocabulary, doubts
@@ -46,12 +46,19 @@ def read_policy(
     catalogue = Catalogue(tuple(backends))
     wrong = [
         f"{path}: {text}"
-        for text in (*_names(file), *_backends(file, catalogue), *selectors.empty(file), *own.mistakes(file))
+        for text in (
+            *_names(file),
+            *_backends(file, catalogue),
+            *selectors.empty(file),
+            *own.mistakes(file),
+            *shadow.mistakes(file, catalogue),
+        )
     ]
     if wrong:
         return None, wrong
     found = doubts(file, vocabulary)
-    warnings = (*_unknown_backends(file, catalogue), *_unknown_adapters(file, catalogue), *found.never, *found.warnings)
+    unknown = (*_unknown_backends(file, catalogue), *_unknown_adapters(file, catalogue))
+    warnings = (*unknown, *shadow.warnings(file, catalogue), *found.never, *found.warnings)
     return assemble(file, catalogue, digest(file), warnings), []
 
 
@@ -71,7 +78,7 @@ def digest(file: PolicyFile) -> str:
     """Of what the file says, not of how it is written: comments and left-out defaults change nothing."""
     content = file.model_dump(mode="json", by_alias=True)
     # What was added later counts where it is used: records of older policies stay good.
-    for section in ("adapters", "detect", "public", "scan_answer"):
+    for section in ("adapters", "detect", "public", "scan_answer", "shadow"):
         if getattr(file, section) == PolicyFile.model_fields[section].get_default():
             del content[section]
     for permit in content["permit"]:

@@ -283,6 +283,17 @@ class Floor(Strict):
     """queue: how long to wait for a server of zone private that is busy or down."""
 
 
+class Shadow(Strict):
+    """How good the local model's answers are: a share of the public requests it answered is asked elsewhere as well."""
+
+    share: Portion
+    """Of the local answers that may be measured: plain text, public, and left to the gateway to place."""
+    to: Text
+    """The backend that is asked as well, where the permits would let the request go were it hard."""
+    usd_per_day: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    """At most, in US dollars between two midnights (UTC); the settings' ceiling counts where it is lower."""
+
+
 Floors = Annotated[
     Annotated[Literal["refuse", "notice"], Tag("word")] | Annotated[Floor, Tag("object")],
     Discriminator(_word_or_object),
@@ -305,6 +316,7 @@ class PolicyFile(Strict):
     public: Public = Public()
     scan_answer: Assignable | None = None
     adapters: list[Adapter] = []
+    shadow: Shadow | None = None
 
 
 def json_schema() -> str:

@@ -65,6 +65,7 @@ def staged(
         "audit": Audit(dir=temporary / "audit"),
         "detect": detect,
         "policy": settings.policy.model_copy(update={"watch_s": 0}),
+        "shadow": settings.shadow.model_copy(update={"mode": "off"}),  # what leaves is counted
     }
     return Stage(settings.model_copy(update=changed), who, local, backends, tuple(notes))
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 
 class TokenPrice(BaseModel):
@@ -19,11 +20,16 @@ class TokenPrice(BaseModel):
 
 
 class Shadow(BaseModel):
-    """Some public requests that were answered here are also asked outside, to learn how good the answers here are."""
+    """Whether policies may have public requests that were answered here asked elsewhere as well, and for how much."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    share: float = Field(default=0.0, ge=0, le=1)
-    """Of the local answers that may be measured; 0 = none."""
+    mode: Literal["auto", "off"] = "auto"
+    """auto = as the policy in force says; off = never, whatever it says."""
     budget_usd_per_day: float = Field(default=1.0, ge=0, allow_inf_nan=False)
-    backend: str | None = None
+    """The ceiling; a policy may set itself a lower one."""
+
+    @field_validator("mode", mode="before")
+    @classmethod
+    def _off(cls, value: Any) -> Any:
+        return "off" if value is False else value  # a YAML reader that follows the standard reads a bare `off` so

@@ -50,6 +50,7 @@ class OnlyTo:
         self.name = policy.name
         self.digest = policy.digest
         self.without_record = "refuse"
+        self.shadow = None
         self._policy = policy
         self._backend = backend
 

@@ -21,14 +21,11 @@ from anyio.streams.memory import MemoryObjectSendStream
 
 from gateway.core.errors import Refused
 from gateway.core.parts import Asked, Parts, Reply
-from gateway.core.ports import Observer
 from gateway.core.records import Outcome
-from gateway.core.types import Assessment, BackendSpec, Json, Pieces, Request, Sensitivity, Usage, Zone
-from gateway.pipeline import Pipeline
+from gateway.core.types import Assessment, BackendSpec, Pieces, Request, Sensitivity, Usage, Zone
 from gateway.shadow.agreement import agreement
 from gateway.shadow.ledger import Ledger, Row
-from gateway.shadow.narrow import OF, TO, AsIfHard, Narrowed
-from gateway.traffic import Looking
+from gateway.shadow.way import SUFFIX, Way
 
 WAITING = 8
 """Answers that wait to be compared; a further one is not measured."""
@@ -37,14 +34,12 @@ PAUSE_S = 0.1
 """The client's last bytes and its records come first."""
 PATIENCE_S = 120.0
 _LEFT_OUT = frozenset({"stream", "stream_options", "logprobs", "top_logprobs", "user", "metadata"})
-_SUFFIX = "-shadow"
 
 
 @dataclass(frozen=True, slots=True)
 class ShadowOptions:
-    backend: str
-    share: float
     budget_usd_per_day: float
+    """The ceiling of every policy's own."""
     most_tokens: int = 1024
     """The longest answer that is paid for where the client sets no limit."""
 
@@ -54,14 +49,15 @@ class _Job:
     request: Request
     assessment: Assessment
     local: BackendSpec
+    to: str
     said: str
 
 
 class Shadow:
     """Implements `core.parts.Shadow`. `run` it beside the requests; it ends when that is cancelled.
 
-    `count` is told how each one went: measured, failed, refused, not_permitted, over_budget, dropped. `pseudonym` is
-    the audit log's, for tenants.
+    What is measured, and where, the policy's `shadow` says. `count` is told how each one went: measured, failed,
+    refused, not_permitted, over_budget, dropped. `pseudonym` is the audit log's, for tenants.
     """
 
     def __init__(
@@ -82,26 +78,9 @@ class Shadow:
         self._pseudonym = pseudonym
         self._pause_s = pause_s
         self._prices = parts.prices
-        self._spec = parts.remotes[options.backend].spec
-        self._policies = Narrowed(parts.policies, options.backend)
-        self._watcher = _Watcher(parts.observer)
-        self._facts = parts.facts
-        self._line = Pipeline(
-            replace(
-                parts,
-                scorer=AsIfHard(parts.scorer),
-                policies=self._policies,
-                local=None,
-                observer=self._watcher,
-                cache=None,
-                flight=None,
-                facts=self._told,
-                guard=None,
-                traffic=None if parts.traffic is None else Looking(parts.traffic),
-                cascade=None,
-                shadow=None,
-            )
-        )
+        self._policies = parts.policies
+        # What a stand-in answers measures nothing.
+        self._ways = {name: Way(parts, name) for name, each in parts.remotes.items() if each.spec.wire != "canned"}
         self._send: MemoryObjectSendStream[_Job] | None = None
         """Open while it runs."""
 
@@ -109,9 +88,12 @@ class Shadow:
 
     def watch(self, asked: Asked, reply: Reply) -> AsyncGenerator[Pieces, None] | None:
         """The reply's pieces, noted as they pass; None where this answer is not measured."""
-        return self._noted(asked, reply.backend, reply.pieces) if self._wants(asked, reply) else None
+        told = asked.policy.shadow
+        if told is None or told.to not in self._ways or not self._wants(asked, reply, told.share):
+            return None
+        return self._noted(asked, reply.backend, told.to, reply.pieces)
 
-    def _wants(self, asked: Asked, reply: Reply) -> bool:
+    def _wants(self, asked: Asked, reply: Reply, share: float) -> bool:
         """Plain text that was decided for and made here, that is PUBLIC, and that the client left to the gateway."""
         request, needs = asked.request, asked.assessment.needs
         return (
@@ -123,11 +105,11 @@ class Shadow:
             and not request.local_only
             and not (needs.tools or needs.schema)
             and request.body.get("n") in (None, 1)
-            and _lot(request.id) < self._options.share
+            and _lot(request.id) < share
         )
 
     async def _noted(
-        self, asked: Asked, local: BackendSpec, answer: AsyncGenerator[Pieces, None]
+        self, asked: Asked, local: BackendSpec, to: str, answer: AsyncGenerator[Pieces, None]
     ) -> AsyncGenerator[Pieces, None]:
         """Submitted only when the client took all of it: who left has not been answered."""
         said: list[str] = []
@@ -140,7 +122,7 @@ class Shadow:
             yield pieces
         if 0 < characters <= MOST_CHARACTERS and self._send is not None:
             try:
-                self._send.send_nowait(_Job(asked.request, asked.assessment, local, "".join(said)))
+                self._send.send_nowait(_Job(asked.request, asked.assessment, local, to, "".join(said)))
             except (anyio.WouldBlock, anyio.ClosedResourceError, anyio.BrokenResourceError):
                 self._count("dropped", None)
 
@@ -155,26 +137,25 @@ class Shadow:
                     await self._measure(job)
 
     async def _measure(self, job: _Job) -> None:
-        result, error, outcome, agreed = "failed", None, None, None
+        result, error, agreed, way = "failed", None, None, self._ways[job.to]
         try:
             request = self._request(job)
             result = await self._may(request, job)
             if result == "measured":
-                self._watcher.outcome = None
                 with anyio.fail_after(PATIENCE_S):
-                    agreed = agreement(job.said, await self._ask(request))
+                    agreed = agreement(job.said, await way.ask(request))
         except Refused as refused:
             result, error = "refused", type(refused).__name__
         except Exception as failed:  # noqa: BLE001 - nobody waits for it: what went wrong is told to the log
             result, error = "failed", type(failed).__name__
-        outcome, self._watcher.outcome = self._watcher.outcome, None
+        outcome = way.watcher.taken()
         self._count(result, outcome)
         usd = await self._book(job, outcome, agreed)
         self._log.info(
             "shadow",
-            request_id=job.request.id + _SUFFIX,
+            request_id=job.request.id + SUFFIX,
             result=result,
-            backend=self._options.backend,
+            backend=job.to,
             error=error,
             agreement=agreed,
             cost_usd=usd,
@@ -182,19 +163,23 @@ class Shadow:
 
     async def _may(self, request: Request, job: _Job) -> str:
         """Whether it is worth a record. What counts is decided again on the line, by the policy in force then."""
-        assessment = replace(job.assessment, gain=1.0)
-        if self._policies.current().decide(request, assessment).refusal is not None:
+        told, hard = self._policies.current().shadow, replace(job.assessment, gain=1.0)
+        if told is None or told.to != job.to:
             return "not_permitted"
+        if self._ways[job.to].policies.current().decide(request, hard).refusal is not None:
+            return "not_permitted"
+        ceiling, own = self._options.budget_usd_per_day, told.usd_per_day
         dearest = self._dearest(request, job)
         spent = await anyio.to_thread.run_sync(self._ledger.spent_today)
-        if dearest is None or spent + dearest > self._options.budget_usd_per_day:
+        if dearest is None or spent + dearest > (ceiling if own is None else min(own, ceiling)):
             return "over_budget"
         return "measured"
 
     def _dearest(self, request: Request, job: _Job) -> float | None:
         """What it may cost at most, by the scorer's count of the prompt. None where nobody knows: then nothing goes."""
         limit = request.body.get("max_completion_tokens") or request.body["max_tokens"]
-        return None if self._prices is None else self._prices.cost(self._spec, Usage(job.assessment.tokens, limit))
+        spec = self._ways[job.to].spec
+        return None if self._prices is None else self._prices.cost(spec, Usage(job.assessment.tokens, limit))
 
     def _request(self, job: _Job) -> Request:
         body = {name: value for name, value in job.request.body.items() if name not in _LEFT_OUT}
@@ -202,18 +187,13 @@ class Shadow:
             body["max_tokens"] = body.get("max_tokens") or self._options.most_tokens
         return replace(
             job.request,
-            id=job.request.id + _SUFFIX,
+            id=job.request.id + SUFFIX,
             body=body,
             stream=False,
             include_usage=False,
             use_cache=False,
             received_at=time.time(),
         )
-
-    async def _ask(self, request: Request) -> str:
-        async with self._line.handle(request) as reply:
-            said = [chunk.delta.get("content") or "" async for pieces in reply.pieces for chunk in pieces]
-        return "".join(said)
 
     async def _book(self, job: _Job, outcome: Outcome | None, agreed: float | None) -> float:
         """What was spent. Where something was sent and nobody can say what that cost, it cost what it may have."""
@@ -229,8 +209,8 @@ class Shadow:
             language=job.assessment.language,
             local=job.local.model,
             local_digest=job.local.digest,
-            backend=self._spec.name,
-            backend_digest=self._spec.digest,
+            backend=job.to,
+            backend_digest=self._ways[job.to].spec.digest,
             gain=job.assessment.gain,
             agreement=None if agreed is None else round(agreed, 4),
             usd=usd,
@@ -241,24 +221,6 @@ class Shadow:
         except OSError as error:
             self._log.warning("shadow_not_kept", error=type(error).__name__)
         return usd
-
-    def _told(self, request: Request, assessment: Assessment) -> dict[str, Json]:
-        facts = self._facts(request, assessment) if self._facts else {}
-        return {**facts, OF: request.id.removesuffix(_SUFFIX), TO: self._options.backend}
-
-
-class _Watcher:
-    """An `Observer` that keeps the outcome: a shadow is no request that somebody made, and is not counted as one."""
-
-    def __init__(self, observer: Observer) -> None:
-        self._observer = observer
-        self.outcome: Outcome | None = None
-
-    def finished(self, outcome: Outcome) -> None:
-        self.outcome = outcome
-
-    def backend_failed(self, backend: str, error: Exception) -> None:
-        self._observer.backend_failed(backend, error)
 
 
 def _lot(request_id: str) -> float:

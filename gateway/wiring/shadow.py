@@ -1,4 +1,4 @@
-"""The shadow as configured, or none. What could not keep its promise is refused before anything is served."""
+"""Who measures what the policy in force wants measured. What could not keep its promise is refused at start."""
 
 from __future__ import annotations
 
@@ -24,21 +24,18 @@ def shadow_place(settings: Settings, folder: Path) -> Path:
 def build_shadow(
     settings: Settings, folder: Path, parts: Parts, metrics: Metrics, log: Any, pseudonym: Callable[[str], str]
 ) -> Shadow | None:
-    """Raises ConfigurationError for a backend that is none, and for a budget that nobody can keep."""
-    told = settings.shadow
-    if not told.share:
+    """None where the settings switch it off. Raises ConfigurationError for a budget that nobody can keep."""
+    if settings.shadow.mode == "off":
         return None
-    if told.backend is None or told.backend not in parts.remotes:
-        names = ", ".join(map(repr, parts.remotes)) or "the backends, of which there is none"
-        raise ConfigurationError(f"shadow.share is {told.share:g} and shadow.backend is {told.backend!r}: name {names}")
-    spec = parts.remotes[told.backend].spec
-    if spec.wire == "canned":
-        log.warning("shadow_off", backend=spec.name, problem="a stand-in plays it, and its answers measure nothing")
-        return None
-    if parts.prices is None or parts.prices.cost(spec, Usage(1, 1)) is None:
-        raise ConfigurationError(
-            f"the price of shadow.backend {spec.name!r} is not known, so shadow.budget_usd_per_day cannot be kept: "
-            f"give it one under prices"
-        )
-    options = ShadowOptions(spec.name, told.share, told.budget_usd_per_day, settings.local.max_tokens)
+    told = parts.policies.current().shadow
+    if told is not None and told.to in parts.remotes:
+        spec = parts.remotes[told.to].spec
+        if spec.wire == "canned":
+            log.warning("shadow_off", backend=spec.name, problem="a stand-in plays it, and its answers measure nothing")
+        elif parts.prices is None or parts.prices.cost(spec, Usage(1, 1)) is None:
+            raise ConfigurationError(
+                f"the policy's shadow asks backend {spec.name!r}, whose price is not known, so no budget can be kept: "
+                f"give it a price under prices, or switch shadows off (shadow: {{mode: off}})"
+            )
+    options = ShadowOptions(settings.shadow.budget_usd_per_day, settings.local.max_tokens)
     return Shadow(parts, options, Ledger(shadow_place(settings, folder)), log, metrics.shadowed, pseudonym=pseudonym)

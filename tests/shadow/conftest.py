@@ -22,15 +22,21 @@ from gateway.pipeline import Pipeline
 from gateway.prices import Price, PriceTable, rates
 from gateway.shadow.ledger import Ledger, Row, read
 from gateway.shadow.worker import Shadow, ShadowOptions
-from tests.support.line import FixedScorer, Line, Lines, ScriptedRemote, asking
+from tests.support.line import POLICY, FixedScorer, Line, Lines, ScriptedRemote, asking
 from tests.support.waiting import PATIENCE_S
 
 EASY = "Say hello."
+MEASURED = "share: 1.0, to: large"
 PRICES = PriceTable({"large": Price(rates(Decimal(2), Decimal(8)))}, "large")
 
 
 def public(text: str = EASY, **more: Any) -> Request:
     return replace(asking(text, **more), principal=Principal(public=True))
+
+
+def measuring(policy: str, told: str = MEASURED) -> str:
+    """The same policy, with what it says about asking twice."""
+    return f"{policy.rstrip()}\nshadow: {{{told}}}\n" if told else policy
 
 
 class FailingAudit(MemoryAudit):
@@ -84,16 +90,18 @@ Shading = Callable[..., AbstractAsyncContextManager[Shaded]]
 
 @pytest.fixture
 def shading(tmp_path: Path) -> Shading:
-    """Runs one; `options` are those of `ShadowOptions`, `parts` of `Parts`, the rest is for the line."""
+    """Runs one; `measured` is what the policy says of it, `options` those of `ShadowOptions`, `parts` of `Parts`."""
 
     @asynccontextmanager
     async def run(
         *remotes: ScriptedRemote, parts: dict[str, Any] | None = None, pause_s: float = 0.0, **more: Any
     ) -> AsyncIterator[Shaded]:
-        names = ("share", "budget_usd_per_day", "most_tokens", "backend")
-        told = {name: more.pop(name) for name in names if name in more}
-        options = ShadowOptions(**{"backend": "large", "share": 1.0, "budget_usd_per_day": 1.0, **told})
+        names = ("budget_usd_per_day", "most_tokens")
+        options = ShadowOptions(
+            **{"budget_usd_per_day": 1.0, **{name: more.pop(name) for name in names if name in more}}
+        )
         more.setdefault("scorer", FixedScorer(0.2))
+        more["policy"] = measuring(more.get("policy", POLICY), more.pop("measured", MEASURED))
         line = Lines(tmp_path, **{"prices": PRICES, **(parts or {})})(*remotes, **more)
         shaded = Shaded(line, line.pipeline, tmp_path / "shadow.jsonl")
         logger = structlog.wrap_logger(shaded.log, processors=[], wrapper_class=structlog.BoundLogger)

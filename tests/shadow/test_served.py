@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from openai import OpenAI
 
+from gateway.wiring.places import shipped_policies
 from tests.support.capture import CaptureServer, completion
 from tests.support.command import call
 from tests.support.planting import Found, mark
@@ -30,9 +31,8 @@ def config(outside: CaptureServer, **more: Any) -> dict[str, Any]:
     return {
         "auth": {"mode": "keys", "keys": keys},
         "backends": [{"name": "large", "zone": "remote", "base_url": outside.base_url, "model": "m"}],
-        "policy": {"path": "earned.yaml"},
+        "policy": {"path": "measured.yaml"},
         "prices": PRICE,
-        "shadow": {"share": 1.0, "backend": "large"},
         "cache": {"url": "off://"},
         "log": {"level": "debug"},
         **more,
@@ -59,6 +59,8 @@ def outside() -> Iterator[CaptureServer]:
 def test_a_public_answer_is_measured_and_nothing_of_it_is_kept(tmp_path: Path, outside: CaptureServer) -> None:
     outside.clear()
     outside.always(lambda _: completion(f"hello {ANSWERED}"))
+    earned = (shipped_policies() / "earned.yaml").read_text()
+    (tmp_path / "measured.yaml").write_text(f"{earned}\nshadow: {{share: 1.0, to: large}}\n")
     with serving(tmp_path, config(outside), env={"GATEWAY_LOCAL": "canned"}) as gateway:
         say(gateway, f"hello {PRIVATE}", key="closed")
         say(gateway, f"my card is 4111 1111 1111 1111 {PRIVATE}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 import anyio
@@ -11,9 +12,19 @@ import pytest
 from gateway.core.errors import BackendBroke
 from gateway.core.types import Chunk, Principal, Sensitivity, Usage, Zone
 from gateway.policy.load import load_policy
-from gateway.prices import PriceTable
-from tests.shadow.conftest import EASY, FailingAudit, Shading, public
-from tests.support.line import ANSWER, IBAN, FixedScorer, ScriptedLocal, ScriptedRemote, WordDetector, asking, text_of
+from gateway.prices import Price, PriceTable, rates
+from tests.shadow.conftest import EASY, FailingAudit, Shading, measuring, public
+from tests.support.line import (
+    ANSWER,
+    IBAN,
+    POLICY,
+    FixedScorer,
+    ScriptedLocal,
+    ScriptedRemote,
+    WordDetector,
+    asking,
+    text_of,
+)
 from tests.support.still import still
 from tests.support.waiting import PATIENCE_S
 
@@ -118,15 +129,61 @@ async def test_what_the_policy_would_not_let_out_were_it_hard_is_not_asked(shadi
         assert (shaded.outside.calls, shaded.events(), shaded.rows) == (0, [], [])
 
 
-async def test_a_policy_that_comes_while_a_shadow_waits_is_the_one_that_counts(shading: Shading) -> None:
+@pytest.mark.parametrize(
+    "then",
+    [measuring(NEVER), POLICY, measuring(POLICY, "share: 1.0, to: other"), measuring(POLICY, "share: 1, to: lrage")],
+    ids=["nothing may leave any more", "nothing is measured any more", "somebody else is asked", "nobody is asked"],
+)
+async def test_a_policy_that_comes_while_a_shadow_waits_is_the_one_that_counts(shading: Shading, then: str) -> None:
     async with shading(pause_s=0.05) as shaded:
         await shaded.ask(public())
         policies: Any = shaded.line.parts.policies
         file = shaded.path.with_name("never.yaml")
-        file.write_text(NEVER)
+        file.write_text(then)
         policies._policy = load_policy(file, [shaded.line.local.spec, shaded.outside.spec])  # type: ignore[union-attr]
         assert await shaded.result() == "not_permitted"
         assert shaded.outside.calls == 0
+
+
+@pytest.mark.parametrize(
+    "measured",
+    ["", "share: 1.0, to: lrage", "share: 1.0, to: stage"],
+    ids=["the policy says nothing", "a backend that is none", "a stand-in"],
+)
+async def test_where_nobody_can_be_asked_nothing_is_measured(shading: Shading, measured: str) -> None:
+    stage = ScriptedRemote("stage")
+    stage.spec = replace(stage.spec, wire="canned")
+    async with shading(ScriptedRemote(), stage, measured=measured) as shaded:
+        await shaded.ask(public())
+        await shaded.nothing()
+
+
+async def test_each_policy_says_who_is_asked(shading: Shading) -> None:
+    async with shading(ScriptedRemote(), ScriptedRemote("other"), measured="share: 1.0, to: other") as shaded:
+        await shaded.ask(public())
+        assert await shaded.result() == "over_budget", "its price is not known"
+    prices = PriceTable({"other": Price(rates(Decimal(1), Decimal(1)))}, "other")
+    async with shading(
+        ScriptedRemote(), ScriptedRemote("other"), measured="share: 1.0, to: other", parts={"prices": prices}
+    ) as shaded:
+        await shaded.ask(public(id="r2"))
+        assert await shaded.result() == "measured"
+        assert [shaded.line.remotes[name].calls for name in ("large", "other")] == [0, 1]
+        assert (shaded.rows[0].backend, shaded.rows[0].backend_digest) == ("other", "digest-other")
+
+
+async def test_the_lower_of_the_policys_budget_and_the_settings_ceiling_counts(shading: Shading) -> None:
+    dearest = (12 * 2 + 1024 * 8) / 1e6
+    for ceiling, own, result in (
+        (1.0, dearest / 2, "over_budget"),
+        (dearest / 2, 1.0, "over_budget"),
+        (dearest, dearest, "measured"),
+    ):
+        async with shading(
+            budget_usd_per_day=ceiling, measured=f"share: 1.0, to: large, usd_per_day: {own}", cached=False
+        ) as shaded:
+            await shaded.ask(public())
+            assert await shaded.result() == result
 
 
 async def test_an_answer_that_came_from_outside_or_from_the_cache_is_not_compared(shading: Shading) -> None:
@@ -244,7 +301,7 @@ async def test_it_stops_with_the_gateway_in_the_middle_of_an_answer(shading: Sha
 async def test_a_share_of_answers_is_a_share_and_always_the_same_ones(shading: Shading) -> None:
     chosen: list[set[str]] = []
     for _ in range(2):
-        async with shading(share=0.3, cached=False, policy=NEVER) as shaded:
+        async with shading(measured="share: 0.3, to: large", cached=False, policy=NEVER) as shaded:
             for number in range(100):
                 await shaded.ask(public(id=f"r{number}"))
             await anyio.sleep(0.05)
