@@ -25,10 +25,12 @@ RUN apt-get update \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin gateway \
     # Named volumes take over this ownership. Log and keys lie apart: who can rewrite one must not be able to sign with the other.
-    && install -d -o gateway -g gateway -m 0700 /var/lib/slm-gateway/audit /var/lib/slm-gateway/keys
+    && install -d -o gateway -g gateway -m 0700 /var/lib/slm-gateway /var/lib/slm-gateway/audit /var/lib/slm-gateway/keys
 COPY --from=build /opt/slm-gateway /opt/slm-gateway
 COPY policies /etc/slm-gateway/policies
 ENV PATH=/opt/slm-gateway/bin:$PATH HOME=/tmp PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
+# Where the configuration is mounted: commands find it there as `serve` does.
+WORKDIR /etc/slm-gateway
 USER 10001:10001
 EXPOSE 8080
 HEALTHCHECK --interval=15s --timeout=5s --start-period=90s --retries=4 \

@@ -61,10 +61,23 @@ def test_audit_log_and_keys_lie_on_volumes_of_their_own(compose: dict[str, Any],
     audit, keys = "/var/lib/slm-gateway/audit", "/var/lib/slm-gateway/keys"
     assert {volumes[audit], volumes[keys]} <= set(compose["volumes"])
     assert volumes[audit] != volumes[keys]
+    assert volumes["/var/lib/slm-gateway"] in compose["volumes"]  # what calibrate, assess and shadows write beside it
     assert compose["services"]["valkey"]["volumes"][0].split(":")[0] in compose["volumes"]
     for configuration in CONFIGURATIONS:
         settings, _ = load_settings(root / configuration)
         assert (str(settings.audit.dir), str(settings.audit.keys_dir)) == (audit, keys)
+
+
+def test_commands_in_the_container_find_its_configuration_and_may_write_beside_the_log(
+    compose: dict[str, Any], root: Path
+) -> None:
+    (config,) = compose["services"]["gateway"]["configs"]
+    assert [line for line in instructions(root) if line.startswith("WORKDIR")][-1].split()[1] == str(
+        Path(config["target"]).parent
+    )
+    assert Path(config["target"]).name == "gateway.yaml"  # the name that commands look for
+    (owned,) = [line for line in instructions(root) if "install -d -o gateway" in line]
+    assert {"/var/lib/slm-gateway", "/var/lib/slm-gateway/audit", "/var/lib/slm-gateway/keys"} <= set(owned.split())
 
 
 def test_no_secret_stands_in_the_files(compose: dict[str, Any]) -> None:
