@@ -22,7 +22,7 @@ from gateway.core.types import BackendSpec, Principal, Zone
 
 if TYPE_CHECKING:
     from gateway.calibrate.probes import Probe
-    from gateway.commands.calibrating import Result
+    from gateway.commands.calibration_run import Result
     from gateway.core.ports import LocalBackend
     from gateway.score.calibration import Pins
 
@@ -54,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
     plan = plan_of(args)
     _consent(plan, yes=args.yes)
     _set_up(plan.here)
-    from gateway.commands.calibrating import calibrate
+    from gateway.commands.calibration_run import calibrate
     from gateway.setup.screen import Screen
     from gateway.telemetry import configure_logging
 

@@ -22,8 +22,8 @@ from gateway.backends.canned import CannedLocal
 from gateway.calibrate.probes import load
 from gateway.cli import _parser
 from gateway.commands.calibrate import Plan, conclude, plan_of
-from gateway.commands.calibrating import Result as Measured
-from gateway.commands.calibrating import calibrate
+from gateway.commands.calibration_run import Result as Measured
+from gateway.commands.calibration_run import calibrate
 from gateway.core.errors import ConfigurationError, GatewayError
 from gateway.core.types import Chunk, Decision, Pieces, Request, Usage, Zone
 from gateway.score.calibration import load as load_calibration
