@@ -37,7 +37,7 @@ class Remembered:
 def _fast(whole: Router) -> Router:
     """Without the heads that need the encoder."""
     heads = {name: head for name, head in whole.heads.items() if name not in MEANT}
-    return Router(heads, {name: usual for name, usual in whole.usual.items() if name in heads})
+    return Router(heads, {name: usual for name, usual in whole.usual.items() if name in heads}, whole.formula)
 
 
 @dataclass(slots=True)
@@ -72,6 +72,7 @@ class Memory:
             lexical=self._rows(rows, "lexical"),
             words=[self._parts[part].words[at] for part, at in rows],
             static=self._rows(rows, "static"),
+            relations=self._rows(rows, "relations"),
             meaning=self._rows(rows, "meaning") if encoder else None,
         )
 

@@ -1,7 +1,9 @@
 """The ensemble beside the formula: how much a remote model usually gains on texts like this one, and what it changes.
 
 The formula's two chances are for a tiny local model and rest on cue words; the ensemble has learnt from larger pairs,
-in numbers that mean more or less, not how much. So it tilts both chances by a bounded amount and replaces neither.
+in numbers that mean more or less, not how much. So it tilts both chances by a bounded amount. Where the formula is sure
+that an ask is beyond a tiny model, what it still tells apart among such asks is worth little: there the ensemble
+orders.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from gateway.score.hashing import places
 from gateway.score.lexicon import lexicon
 from gateway.score.shipped import shipped
 from gateway.score.static import WIDTH, static
+from gateway.score.steps import relations
 from gateway.score.views import Views
 
 if TYPE_CHECKING:
@@ -30,7 +33,11 @@ if TYPE_CHECKING:
 TILT_LOCAL, TILT_REMOTE = 0.5, 0.6
 """Logits per z. Chosen on development rows: with these no hand-written case changes sides."""
 MOST = 1.5
-"""z beyond which nothing more is believed."""
+"""z that no pull exceeds, and that none reaches: of two that are far beyond, the further one still counts more."""
+EASY, HARD = 0.6, 0.7
+"""Gains of the formula: below the first its two chances count as they are, from the second on the ensemble orders."""
+BEYOND = (-4.0, 0.5)
+"""Logits of both chances for what is beyond a tiny model, before the ensemble tilts them."""
 LENGTH = len(NAMES) + WIDTH + 1
 """Numbers of a vector: the lexical features in the order of NAMES, the static embedding, and z."""
 
@@ -57,6 +64,7 @@ class Ensemble:
             lexical=np.array(reading.values, dtype=np.float32),
             words=places(ask.tokens),
             static=self._static.vector(ask.tokens),
+            relations=np.array(relations(ask.tokens), dtype=np.float32),
         )
         return self._seen(views)
 
@@ -82,9 +90,12 @@ def tilted(local: float, remote: float, z: float) -> tuple[float, float]:
 
     It never makes the local model look better: what is easy for large models need not be for a tiny one.
     """
-    pull = max(-MOST, min(MOST, z))
-    here = logistic(_logit(local) - TILT_LOCAL * pull) if pull > 0 else local
-    return here, min(CEILING, logistic(_logit(remote) + TILT_REMOTE * pull))
+    pull = MOST * math.tanh(z / MOST)
+    hard = max(0.0, min(1.0, ((remote - local + 1) / 2 - EASY) / (HARD - EASY)))
+    here, outside = _logit(local) - TILT_LOCAL * max(pull, 0.0), _logit(remote)
+    here += hard * (BEYOND[0] - TILT_LOCAL * pull - here)
+    outside += hard * (BEYOND[1] - outside) + TILT_REMOTE * pull
+    return min(local, logistic(here)), min(CEILING, logistic(outside))
 
 
 def features(reading: Reading, seen: Impression | None) -> tuple[float, ...]:

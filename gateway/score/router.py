@@ -1,7 +1,8 @@
 """A router fitted to labelled rows: several small heads on gain, each z-scored, and the mean of them by their worth.
 
 A head's worth is how well it foretells the gain of rows that were left out. Where a text is far from everything that
-was learnt from, the length of the prompt decides: no router that learnt elsewhere was found to beat it there.
+was learnt from, the length of the prompt and what the formula says of it count as well, for neither needs to be near
+anything; among word problems, how many steps they take.
 The same configuration makes the shipped weights and every row of the benchmark.
 """
 
@@ -9,14 +10,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from types import MappingProxyType
 from typing import Final
 
 import numpy as np
 
 from gateway.score.encoder import Encoder
+from gateway.score.formula import CEILING, formula
 from gateway.score.hashing import Index, Places, rarity, weighed
 from gateway.score.smooth import Array, Doubles, correlation, fit, fit_line, landmarks, near, spread, squared
+from gateway.score.steps import plain, steps
 from gateway.score.views import MEANT, Views, views
 
 HEADS: Final = ("length", "lexical", "words", "static", "line", "meaning", "neighbours", "sense")
@@ -25,8 +29,9 @@ LEAST_WORTH = 0.02
 HEEDED: Final[Mapping[str, tuple[float, float]]] = MappingProxyType({"static": (0.8, 1.6), "meaning": (0.6, 1.2)})
 """Nearness up to which length counts most, and from which it counts no more than its worth. 1 is as near as training
 rows are to each other. By words everything seems nearer than it is."""
-UNKNOWN = 1.0
-"""How much more length counts where nothing near was learnt."""
+UNKNOWN = 0.5
+"""Where nothing near was learnt: how much more length counts, how much the formula does, and how much less the heads do
+within word problems."""
 CLOSE = 10
 """Landmarks whose likeness makes the nearness."""
 MEASURED = 400
@@ -134,6 +139,8 @@ class Router:
     heads: Mapping[str, Head]
     usual: Mapping[str, float]
     """How near training rows are to each other, by `static` and by `meaning`."""
+    formula: tuple[float, float]
+    """Mean and spread of the formula's gain over the training rows."""
 
     def parts(self, texts: Sequence[str]) -> dict[str, list[float]]:
         """Each head's own z-score."""
@@ -152,7 +159,7 @@ class Router:
         return self.told(seen)[0]
 
     def told(self, seen: Views) -> tuple[Array, dict[str, Array]]:
-        """The mean of the heads by their worth, and each head. Where nothing near was learnt, length counts more."""
+        """The mean of the heads by their worth with what needs not be learnt, and each head."""
         alike = self._likenesses(seen)
         said = self._said(seen, alike)
         worth = {name: max(self.heads[name].worth, LEAST_WORTH if name == "length" else 0.0) for name in said}
@@ -160,9 +167,17 @@ class Router:
         found: Array = np.zeros((), dtype=np.float32)
         for name, each in said.items():
             found = found + worth[name] / total * each
-        if "length" in said:
-            found = found + UNKNOWN * self._strangeness(alike) * said["length"]
-        return found, said
+        return self._with_unlearnt(found, seen, self._strangeness(alike)), said
+
+    def _with_unlearnt(self, found: Array, seen: Views, strange: Array | float) -> Array:
+        """Length and the formula, the more the stranger a text is; of a word problem its steps, not the formula."""
+        mean, spread = self.formula
+        among = plain(seen.lexical)
+        found = found * (1.0 - UNKNOWN * among * strange) + among * steps(seen.lexical, seen.relations)
+        found = found + UNKNOWN * strange * (1.0 - among) * ((_formula(seen.lexical) - mean) / spread)
+        if isinstance(length := self.heads.get("length"), Length):
+            found = found + UNKNOWN * strange * length.z(seen)
+        return found
 
     def _likenesses(self, seen: Views) -> dict[str, Array]:
         """How like each text is to each landmark, of the smooth heads that can look at these."""
@@ -210,7 +225,25 @@ def fit_router(
 def fit_views(seen: Views, gains: Doubles, names: Sequence[str], seed: int) -> Router:
     chosen = landmarks(len(gains), seed)
     made = {name: _head(name, seen, gains, chosen) for name in names}
-    return Router(made, {name: _usual(head) for name, head in made.items() if isinstance(head, Smooth)})
+    said = _formula(seen.lexical)
+    usual = {name: _usual(head) for name, head in made.items() if isinstance(head, Smooth)}
+    return Router(made, usual, (float(said.mean()), spread(said)))
+
+
+def _formula(lexical: Array) -> Array:
+    """The formula's gain."""
+    weights, intercepts = _chances()
+    chances = 1.0 / (1.0 + np.exp(-(lexical @ weights + intercepts)))
+    found: Array = (np.minimum(chances[..., 1], CEILING) - chances[..., 0] + 1.0) / 2.0
+    return found
+
+
+@cache
+def _chances() -> tuple[Array, Array]:
+    """The weights of the formula's two heads, side by side, and their intercepts."""
+    heads = (formula().local, formula().remote)
+    weights = np.array([head.weights for head in heads], dtype=np.float32).T
+    return np.ascontiguousarray(weights), np.array([head.intercept for head in heads], dtype=np.float32)
 
 
 def _usual(head: Smooth) -> float:

@@ -34,6 +34,7 @@ def packed(router: Router) -> dict[str, NDArray[Any]]:
 
     assert isinstance(router, Router)
     found: dict[str, NDArray[Any]] = {"usual": np.array([router.usual[name] for name in USUAL])}
+    found["formula"] = np.array(router.formula)
     for name, head in router.heads.items():
         found[f"{name}.numbers"] = np.array([head.mean, head.spread, head.worth])
         if isinstance(head, Smooth):
@@ -78,7 +79,8 @@ def unpacked(arrays: Mapping[str, NDArray[Any]], *, meanings: bool = True) -> Ro
             own, gamma = marks[f"{name}.marks"], float(arrays[f"{name}.gamma"])
             heads[name] = Smooth(name, own, squared(own), arrays[f"{name}.weights"], gamma, mean, spread, worth)
     usual = dict(zip(USUAL, map(float, arrays["usual"]), strict=True))
-    return Router(heads, {name: near for name, near in usual.items() if name in heads})
+    mean, spread = map(float, arrays["formula"])
+    return Router(heads, {name: near for name, near in usual.items() if name in heads}, (mean, spread))
 
 
 def _places(marks: NDArray[Any]) -> NDArray[Any]:

@@ -14,6 +14,7 @@ from gateway.score.hashing import Places, places
 from gateway.score.lexicon import lexicon
 from gateway.score.smooth import Array
 from gateway.score.static import static
+from gateway.score.steps import relations
 
 MEANT = frozenset({"meaning", "neighbours", "sense"})
 """Heads that need the encoder."""
@@ -26,6 +27,8 @@ class Views:
     lexical: Array
     words: list[Places] | Places
     static: Array
+    relations: Array
+    """As `gateway.score.steps` counts them."""
     meaning: Array | None = None
 
     @property
@@ -41,6 +44,7 @@ def views(texts: Sequence[str], heads: Collection[str], encoder: Encoder | None 
         lexical=np.array([read(ask, tables).values for ask in asks], dtype=np.float32),
         words=[places(ask.tokens) for ask in asks],
         static=np.array([table.vector(ask.tokens) for ask in asks], dtype=np.float32),
+        relations=np.array([relations(ask.tokens) for ask in asks], dtype=np.float32),
         meaning=meanings(asks, encoder or Encoder()) if MEANT & set(heads) else None,
     )
 

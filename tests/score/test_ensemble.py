@@ -37,7 +37,9 @@ def nan(meanings: bool) -> Ensemble:
     router = shipped(meanings=False)
     head = router.heads["static"]
     assert isinstance(head, Smooth)
-    return Ensemble(Router({**router.heads, "static": replace(head, weights=head.weights * np.nan)}, router.usual))
+    return Ensemble(
+        Router({**router.heads, "static": replace(head, weights=head.weights * np.nan)}, router.usual, router.formula)
+    )
 
 
 @pytest.mark.parametrize("broken", [damaged, nan])
@@ -128,7 +130,9 @@ def test_what_ships_says_what_was_packed() -> None:
     router = shipped(meanings=True)
     again, few = unpacked(packed(router)), ["Hello", HARD, "Combien de pommes reste-t-il ?"]
     fast = [name for name in router.heads if name in {"length", "lexical", "words", "static", "line"}]
-    one, other = (Router({name: each.heads[name] for name in fast}, each.usual) for each in (router, again))
+    one, other = (
+        Router({name: each.heads[name] for name in fast}, each.usual, each.formula) for each in (router, again)
+    )
     assert one.gain(few) == pytest.approx(other.gain(few), abs=0.02)
     assert set(again.heads) == set(router.heads)
     assert set(unpacked(packed(router), meanings=False).heads) == set(fast)
