@@ -30,6 +30,7 @@ SIGNING = "signing.pem"
 SECRET = "secret.key"  # noqa: S105 - a file's name
 _OPEN_TO_OTHERS = 0o037
 """Nobody but the owner writes, nobody but owner and group reads (a mounted Kubernetes secret belongs to the group)."""
+_WAY_OUT = "put it back from your backup, or begin a new log in another audit.dir"
 _REMEMBERED = 4096
 _K = TypeVar("_K")
 _V = TypeVar("_V")
@@ -84,12 +85,14 @@ class Keys:
                 _create(directory / SECRET, secrets.token_hex(32).encode() + b"\n")
             signing = serialization.load_pem_private_key(_read(directory / SIGNING), password=None)
             secret = bytes.fromhex(_read(directory / SECRET).decode("ascii").strip())
+        except FileNotFoundError as error:
+            raise ConfigurationError(f"audit key {error.filename!r} is missing; {_WAY_OUT}") from None
         except OSError as error:
             raise ConfigurationError(f"audit keys in {str(directory)!r}: {error.strerror}") from None
         except (ValueError, TypeError):
-            raise ConfigurationError(f"audit keys in {str(directory)!r} are damaged") from None
+            raise ConfigurationError(f"audit keys in {str(directory)!r} are damaged; {_WAY_OUT}") from None
         if not isinstance(signing, Ed25519PrivateKey) or len(secret) < 32:
-            raise ConfigurationError(f"audit keys in {str(directory)!r} are of the wrong kind")
+            raise ConfigurationError(f"audit keys in {str(directory)!r} are of the wrong kind; {_WAY_OUT}")
         return cls(signing, secret)
 
     def sign(self, message: bytes) -> bytes:
