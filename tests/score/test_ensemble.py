@@ -63,12 +63,34 @@ def test_damaged_weights_are_named_where_a_score_is_explained(request_of: Callab
 
 @pytest.mark.parametrize("z", [-50.0, -1.0, 0.0, 0.7, 50.0])
 def test_the_tilt_is_bounded_and_never_makes_the_local_model_look_better(z: float) -> None:
-    for local, remote in ((0.9, 0.95), (0.02, 0.6), (0.0, 0.0), (1.0, 1.0)):
+    for local, remote in ((0.9, 0.95), (0.5, 0.6), (0.02, 0.6), (0.0, 0.0), (1.0, 1.0)):
         here, outside = tilted(local, remote, z)
         assert 0 <= here <= local + 1e-6
         assert 0 <= outside <= CEILING
         assert here >= local * 0.4
         assert outside >= min(remote, CEILING) * 0.3
+
+
+@pytest.mark.parametrize("z", [-50.0, -1.0, 0.0, 0.7, 50.0])
+@pytest.mark.parametrize(("local", "remote"), [(0.02, 0.45), (0.1, 0.6), (0.3, 0.95), (0.0, 0.95)])
+def test_what_is_beyond_a_tiny_model_stays_beyond_it_whatever_the_ensemble_says(
+    local: float, remote: float, z: float
+) -> None:
+    here, outside = tilted(local, remote, z)
+    assert (outside - here + 1) / 2 > THRESHOLD
+
+
+def test_what_the_formula_takes_for_easy_keeps_its_chances_where_the_ensemble_has_no_opinion() -> None:
+    assert tilted(0.9, 0.95, 0.0) == pytest.approx((0.9, 0.95))
+    assert tilted(0.75, 0.9, 0.0) == pytest.approx((0.75, 0.9))
+
+
+def test_among_asks_beyond_a_tiny_model_the_ensemble_orders() -> None:
+    """The formula puts the first of the two far lower: it believes that the remote model fails as well."""
+    gains = [outside - here for here, outside in (tilted(0.05, 0.5, 0.6), tilted(0.02, 0.95, -0.2))]
+    assert gains[0] > gains[1]
+    far, further = (outside - here for here, outside in (tilted(0.02, 0.6, z) for z in (2.0, 3.0)))
+    assert further > far
 
 
 def test_what_gains_more_elsewhere_gains_more_here() -> None:

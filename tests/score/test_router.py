@@ -29,3 +29,19 @@ def test_every_head_says_its_own_z_score_for_every_text() -> None:
 def test_a_head_nobody_knows_is_refused() -> None:
     with pytest.raises(ValueError, match="astrology"):
         fit_router(HARD, [0.0] * 30, [1.0] * 30, encoder=False, heads=["astrology"])
+
+
+def test_far_from_what_was_learnt_the_formula_counts() -> None:
+    """Two asks of the same length, of a kind that no row was of."""
+    rows = [f"Chapter {n} of the travel diary of a sailor" for n in range(60)]
+    router = fit_router(rows, [0.0, 1.0] * 30, [1.0] * 60, encoder=False, heads=["length", "static"])
+    hard, easy = router.gain(["Prove this theorem by induction please", "What does this one word mean please"])
+    assert hard > easy
+
+
+def test_word_problems_alike_are_ordered_by_the_relations_they_state() -> None:
+    rows = [f"Chapter {n} of the travel diary of a sailor" for n in range(60)]
+    router = fit_router(rows, [0.0, 1.0] * 30, [1.0] * 60, encoder=False, heads=["length", "static"])
+    start, end = "Ada picks 14 baskets of 30 plums each.", "How many plums do they pick?"
+    more, less = router.gain([f"{start} Tom picks twice as many. {end}", f"{start} Tom picks the other 20. {end}"])
+    assert more > less
