@@ -22,10 +22,10 @@ _NAMED = re.compile(
 """A mark in quotes that is spoken of: "als 'streng vertraulich' zu kennzeichnen"."""
 _MONTH = re.compile(r"(?i)\b(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6}\.?[ ]\Z")
 _BORN = re.compile(
-    r"(?i)(?:\bnat[oai]|nascita|\bnacid[oa]|\bnació|nacimiento|\bf?\.?nac|\bgeboren[e]?|(?<![^\W_])geb|geburtsdatum|"
+    r"(?i)(?:\bnat[oai]|nascita|\bnacid[oa]|\bnac(?:ió|[íi])(?!\w)|nacimiento|\bf?\.?nac|\bgeboren[e]?|(?<![^\W_])geb|geburtsdatum|"
     r"geburtstag|\bnée?|\bne(?= le)|\bn[eé]\(e\)|naissance|(?<![^\W_])born|birth[ _-]?da(?:te|y)|birth|"
     r"(?<![^\W_])b(?:irth)?day|(?<![^\W_])d\.?o\.?b|compleanno|cumpleaños|anniversaire|\bclasse)"
-    r"(?![^\W_])[^\d\n;]{0,45}\Z"
+    r"(?![^\W_])(?:[^\d\n;]|(?<=[?:])\n){0,45}\Z"
 )
 _BORN_AFTER = re.compile(r"(?i)[ ](?:in[ ][A-Za-zÀ-ÿ-]{2,20}[ ])?(?:geboren|nat[oa]|née?|nacid[oa])(?!\w)")
 _AROUND = 60
