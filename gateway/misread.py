@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
+
+from gateway.policy import wording
 
 _REASONS = {
     "extra_forbidden": "there is no such setting",
@@ -23,11 +25,24 @@ _MEMBERS = frozenset({"int", "constrained-int"})
 """What pydantic adds to a place for the number in `number or auto`; no setting is called so."""
 
 
-def sentence(path: Path | None, error: ValidationError) -> str:
+_FORMS = {
+    "hash": "must be the hash that `gateway keys new` prints: sha256: and 64 hexadecimal digits",
+    "sha256": "must be 64 hexadecimal digits, as `sha256sum FILE` prints them",
+}
+
+
+def sentence(path: Path | None, error: ValidationError, settings: type[BaseModel]) -> str:
     first = error.errors(include_url=False, include_input=False)[0]
-    where = ".".join(str(part) for part in first["loc"] if part not in _MEMBERS)
+    loc = tuple(part for part in first["loc"] if part not in _MEMBERS)
+    where = "".join(f"[{part + 1}]" if isinstance(part, int) else f".{part}" for part in loc).lstrip(".")
     reason = _REASONS.get(first["type"], first["msg"].removeprefix("Value error, "))
-    if first["type"] in _NO_NUMBER and first["loc"][-1] in _MEMBERS:
+    if reason.startswith("Input should be "):
+        reason = f"must be {reason.removeprefix('Input should be ').partition(', unable')[0]}"
+    if first["type"] == "extra_forbidden":
+        reason += wording.meant_field(loc, settings)
+    elif first["type"] == "string_pattern_mismatch":
+        reason = _FORMS.get(str(loc[-1]), reason)
+    elif first["type"] in _NO_NUMBER and first["loc"][-1] in _MEMBERS:
         reason = "must be a whole number or auto"
     source = _variable(first["loc"]) or (str(path) if path else "the settings")
     return f"{source}: {where}: {reason}" if where else f"{source}: {reason}"

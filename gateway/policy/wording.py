@@ -109,12 +109,17 @@ def _no_name(given: Any, loc: Sequence[str | int]) -> str:
 
 
 def _no_field(loc: Sequence[str | int], file: type[BaseModel]) -> str:
+    meant = meant_field(loc, file)
+    return f"there is no such field{meant}; remove it or correct its spelling (see policies/README.md)"
+
+
+def meant_field(loc: Sequence[str | int], file: type[BaseModel]) -> str:
+    """` (did you mean …?)` where a field of that place is called nearly so, else nothing."""
     models: list[type[BaseModel]] = [file]
     for part in loc[:-1]:
         inside = [field.annotation for model in models for name, field in _fields(model) if name == part]
         models = [found for annotation in inside for found in _models(annotation)] or models
-    known = [name for model in models for name, _ in _fields(model)]
-    return f"there is no such field{_like(loc[-1], known)}; remove it or correct its spelling (see policies/README.md)"
+    return _like(loc[-1], [name for model in models for name, _ in _fields(model)])
 
 
 def _fields(model: type[BaseModel]) -> Iterator[tuple[str, Any]]:

@@ -145,7 +145,7 @@ def load_settings(path: Path | None, *, host: str | None = None, port: int | Non
             settings = settings.model_copy(update={"server": server})
             _check_together(settings)
     except ValidationError as error:
-        raise ConfigurationError(misread.sentence(path, error)) from None
+        raise ConfigurationError(misread.sentence(path, error, Settings)) from None
     except SettingsError as error:
         what = error.__cause__ if isinstance(error.__cause__, _NotYaml) else "a list or a mapping"
         raise ConfigurationError(f"the environment variable for {what} is not YAML; write [a, b] or {{a: b}}") from None

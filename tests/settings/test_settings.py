@@ -145,22 +145,26 @@ def test_a_word_is_short_for_the_engine(load: Load, text: str, engine: str) -> N
 
 MISTAKES = {
     "an unknown section": ("polcy: {}", {}, "gateway.yaml: polcy: there is no such setting"),
-    "an unknown key": ("server: {prot: 1}", {}, "gateway.yaml: server.prot: there is no such setting"),
+    "an unknown key": (
+        "server: {prot: 1}",
+        {},
+        "gateway.yaml: server.prot: there is no such setting (did you mean 'port'?)",
+    ),
     "an unknown key of a backend": (
         "backends: [{name: a, zone: remote, base_url: 'https://a', model: m, api_key: hunter2}]",
         {},
-        "gateway.yaml: backends.0.api_key: there is no such setting",
+        "gateway.yaml: backends[1].api_key: there is no such setting (did you mean 'api_key_",
     ),
     "an unknown key in the environment": (
         "",
         {"GATEWAY_SERVER__PROT": "hunter2"},
         "GATEWAY_SERVER__PROT: server.prot: there is no such setting",
     ),
-    "no number": ("server: {port: hunter2}", {}, "gateway.yaml: server.port: Input should be a valid integer"),
+    "no number": ("server: {port: hunter2}", {}, "gateway.yaml: server.port: must be a valid integer"),
     "no number in the environment": (
         "",
         {"GATEWAY_SERVER__PORT": "hunter2"},
-        "GATEWAY_SERVER__PORT: server.port: Input should be a valid integer",
+        "GATEWAY_SERVER__PORT: server.port: must be a valid integer",
     ),
     "a list for a section": ("server: [hunter2]", {}, "gateway.yaml: server: must be a mapping of settings"),
     "a word for a section": ("cache: hunter2", {}, "gateway.yaml: cache: must be a mapping of settings"),
@@ -176,7 +180,7 @@ MISTAKES = {
     "a hash that is none": (
         "auth: {mode: keys, keys: [{name: a, hash: hunter2}]}",
         {},
-        "gateway.yaml: auth.keys.0.hash: String should match",
+        "gateway.yaml: auth.keys[1].hash: must be the hash that `gateway keys new` prints",
     ),
     "keys without a key": ("auth: {mode: keys}", {}, "auth.keys is empty: `gateway keys new` makes one"),
     "open to the world": ("server: {host: 0.0.0.0}", {}, "auth: none serves loopback addresses only"),
@@ -206,10 +210,10 @@ MISTAKES = {
         {},
         "a language is its ISO code of two letters",
     ),
-    "no threads": ("local: {threads: 0}", {}, "local.threads: Input should be greater than or equal to 1"),
-    "more threads than there are anywhere": ("local: {threads: 513}", {}, "local.threads: Input should be less than"),
-    "answers to nobody": ("", {"GATEWAY_LOCAL__PARALLEL": "0"}, "local.parallel: Input should be greater than or"),
-    "an adapter without a path": ("local: {adapters: [{name: a}]}", {}, "local.adapters.0.path: is missing"),
+    "no threads": ("local: {threads: 0}", {}, "local.threads: must be greater than or equal to 1"),
+    "more threads than there are anywhere": ("local: {threads: 513}", {}, "local.threads: must be less than"),
+    "answers to nobody": ("", {"GATEWAY_LOCAL__PARALLEL": "0"}, "local.parallel: must be greater than or"),
+    "an adapter without a path": ("local: {adapters: [{name: a}]}", {}, "local.adapters[1].path: is missing"),
     "an adapter with a name no client could say": (
         "local: {adapters: [{name: 'a:b', path: a.gguf}]}",
         {},
@@ -222,7 +226,7 @@ MISTAKES = {
         "two of local.adapters are named 'a'",
     ),
     "an adapter that says nothing": ("local: {adapters: [{name: a, path: a, scale: 0}]}", {}, "changes nothing"),
-    "an adapter without end": ("local: {adapters: [{name: a, path: a, scale: .inf}]}", {}, "local.adapters.0.scale"),
+    "an adapter without end": ("local: {adapters: [{name: a, path: a, scale: .inf}]}", {}, "local.adapters[1].scale"),
     "an adapter with half a digest": ("local: {adapters: [{name: a, path: a, sha256: abc}]}", {}, "sha256"),
     "an odd name": ("backends: [{name: 'a b', zone: remote, wire: canned, model: m}]", {}, "a backend's name is"),
     "no address": ("backends: [{name: a, zone: remote, model: m}]", {}, "wire openai needs a base_url"),
