@@ -65,9 +65,10 @@ bench-routing: $(READY)  ## measure the router by RouteLLM's protocol (ARGS="--r
 docs: dev  ## check the documentation: links, commands, settings, examples
 	$(BIN)/python -m pytest tests/docs $(ARGS)
 
-soak: dev  ## load it and watch memory and files (ARGS="--minutes 30"), then shoot the model's process for two minutes
+soak: dev  ## load it (ARGS="--minutes 30"), shoot the model's process for two minutes, search for rare examples
 	$(BIN)/python -m bench.soak $(ARGS)
-	CHAOS_S=120 $(BIN)/python -m pytest tests/engine/test_chaos.py -s
+	CHAOS_S=120 CHAOS_SEED=$$(date +%s) $(BIN)/python -m pytest tests/engine/test_chaos.py -s
+	$(BIN)/python -m pytest -m hypothesis --hypothesis-profile search
 
 format: $(DONE)/dev  ## format the code and repair what the linter can
 	$(BIN)/ruff format .

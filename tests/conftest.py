@@ -1,12 +1,15 @@
-"""What every test shares: the event loop's kind and a network that reaches loopback alone."""
+"""What every test shares: the event loop's kind, the same examples, and a network that reaches loopback alone."""
 
 from __future__ import annotations
 
 import shutil
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis.internal.conjecture import providers
 from pytest_socket import socket_allow_hosts
 
 from gateway.engine.files.places import share_dir
@@ -15,6 +18,22 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # as a shell does to what
     signal.signal(signal.SIGINT, signal.default_int_handler)  # what the tests start has to end on Ctrl-C
 
 pytest_plugins = ["tests.support.capture"]
+
+# The same examples in every run, however long they take: who changes something else is not stopped by a rare example.
+# The search for rare ones is `make soak`'s. One fixture serves all examples of a test.
+_lenient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
+settings.register_profile("same", _lenient, derandomize=True, database=None, print_blob=True)
+settings.register_profile("search", _lenient, derandomize=False, print_blob=True)
+settings.load_profile("same")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_examples_from_modules() -> Iterator[None]:
+    """Hypothesis takes constants from the modules that are imported, and those are other ones in every worker."""
+    with pytest.MonkeyPatch.context() as patch:
+        if settings.default is not None and settings.default.derandomize:
+            patch.setattr(providers, "is_local_module_file", lambda path: False)
+        yield
 
 
 @pytest.fixture

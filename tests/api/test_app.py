@@ -158,7 +158,7 @@ async def test_more_at_once_than_allowed_are_told_to_come_back() -> None:
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(ask)
-        await anyio.sleep(0.02)
+        await anyio.wait_all_tasks_blocked()
         status, headers, body = await client.post()
         held.set()
     assert (status, json.loads(body)["error"]["code"]) == (429, "queue_full")

@@ -14,8 +14,9 @@ from gateway.api.events import PING, EventStream
 from gateway.api.http import Answer
 from gateway.api.watch import watch
 from gateway.core.errors import BackendBroke
+from tests.support.still import still
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, still]
 EVENT = b'data: {"a":1}\n\n'
 
 

@@ -48,7 +48,7 @@ def fuzz(gateway: Serving, file: Path, *more: str) -> None:
         [ST, "run", file, *options, "--no-color", "--generation-database", "none", *more],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
         cwd=file.parent,
     )

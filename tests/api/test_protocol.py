@@ -17,6 +17,7 @@ from starlette.types import Receive, Scope, Send
 from uvicorn.server import ServerState
 
 from gateway.api.protocol import HEADER_BYTES, BoundedProtocol, protocol
+from tests.support.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.anyio
 GET = b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n"
@@ -30,8 +31,8 @@ async def hello(scope: Scope, receive: Receive, send: Send) -> None:
 
 @asynccontextmanager
 async def served(app: Application = hello, **limits: Any) -> AsyncIterator[int]:
-    """The port of a server that speaks this protocol."""
-    kind = type("Impatient", (BoundedProtocol,), {"header_s": 0.2, "write_timeout_s": 0.4, **limits})
+    """The port of a server that speaks this protocol. It is patient: whoever tests a limit says so."""
+    kind = type("Limited", (BoundedProtocol,), {"header_s": PATIENCE_S, "write_timeout_s": PATIENCE_S, **limits})
     config = uvicorn.Config(app, log_config=None, lifespan="off", ws="none", access_log=False)
     state = ServerState()
     loop = asyncio.get_running_loop()
@@ -48,7 +49,7 @@ async def served(app: Application = hello, **limits: Any) -> AsyncIterator[int]:
 async def read(stream: SocketStream, until: bytes | None = None) -> bytes:
     """Everything until these bytes, or until the server closes."""
     said = b""
-    with anyio.fail_after(5):
+    with anyio.fail_after(PATIENCE_S):
         while until is None or until not in said:
             try:
                 said += await stream.receive()
@@ -109,22 +110,22 @@ async def test_a_body_does_not_count_as_head() -> None:
     "pieces", [[GET[:9]], [GET[:-2]], [GET[:-2], b"x: 1\r\n", b"y: 1\r\n"]], ids=["a path", "a head", "in pieces"]
 )
 async def test_a_head_that_is_not_whole_in_time_is_given_up(pieces: list[bytes]) -> None:
-    async with served() as port:
+    async with served(header_s=0.5) as port:
         assert told(await exchange(port, *pieces)) == (408, "request_timeout")
 
 
 @pytest.mark.parametrize("pieces", [[], [b"\r\n\r\n"]], ids=["nothing", "blank lines"])
 async def test_a_connection_on_which_nothing_is_asked_is_closed(pieces: list[bytes]) -> None:
-    async with served() as port:
+    async with served(header_s=0.2) as port:
         assert await exchange(port, *pieces) == b""
 
 
 async def test_a_slow_application_is_waited_for_and_connections_are_kept() -> None:
     async def slow(scope: Scope, receive: Receive, send: Send) -> None:
-        await anyio.sleep(0.3)
+        await anyio.sleep(0.7)
         await hello(scope, receive, send)
 
-    async with served(slow) as port, await anyio.connect_tcp("127.0.0.1", port) as stream:
+    async with served(slow, header_s=0.5) as port, await anyio.connect_tcp("127.0.0.1", port) as stream:
         for _ in range(2):
             await stream.send(GET)
             assert b"200 OK" in await read(stream, b"hello")
@@ -183,9 +184,9 @@ class Flood:
 @pytest.mark.parametrize("whole", [False, True], ids=["a stream", "a whole answer"])
 async def test_a_client_that_takes_nothing_counts_as_gone(whole: bool) -> None:
     app = Flood(whole=whole)
-    async with served(app) as port, await anyio.connect_tcp("127.0.0.1", port) as stream:
+    async with served(app, write_timeout_s=0.4) as port, await anyio.connect_tcp("127.0.0.1", port) as stream:
         await stream.send(GET)
-        with anyio.fail_after(3):
+        with anyio.fail_after(PATIENCE_S):
             await app.left.wait()
         await anyio.sleep(0.6)
         await read(stream)  # what was under way, and then the end
@@ -193,7 +194,7 @@ async def test_a_client_that_takes_nothing_counts_as_gone(whole: bool) -> None:
 
 async def test_a_client_that_reads_slowly_is_served() -> None:
     app = Flood()
-    async with served(app) as port, await anyio.connect_tcp("127.0.0.1", port) as stream:
+    async with served(app, write_timeout_s=0.8) as port, await anyio.connect_tcp("127.0.0.1", port) as stream:
         await stream.send(GET)
         for _ in range(15):
             await stream.receive(262_144)

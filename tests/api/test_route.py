@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import time
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from openai import OpenAI
 
 from tests.support.capture import CaptureServer
 from tests.support.serving import Serving, serving
+from tests.support.waiting import wait_for
 
 HARD = "Prove that the square root of 2 is irrational, then generalise to any prime."
 CARD = "My card is 4111 1111 1111 1111, is it valid?"
@@ -109,10 +109,7 @@ def test_one_record_says_that_somebody_asked_and_no_request_is_counted(
 
     before = counted()
     told = ask(gateway, HARD, model="large").json()
-    deadline = time.monotonic() + 5
-    while not (records := [each for each in gateway.records() if each["request_id"] == told["id"]]):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    records = wait_for(lambda: [each for each in gateway.records() if each["request_id"] == told["id"]])
     assert [each["event"] for each in records] == ["explained"]
     assert records[0]["facts"] == {
         "level": told["level"], "zone": "remote", "backend": "large", "rule": told["rule"], "refusal": None,

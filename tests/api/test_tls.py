@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ssl
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import trustme
 from tests.api.conftest import settings
 from tests.support.capture import CaptureServer
 from tests.support.serving import Serving, serving
+from tests.support.waiting import PATIENCE_S
 
 
 @pytest.fixture(scope="module")
@@ -33,33 +33,21 @@ def secured(
     # Relative paths start at the configuration's folder.
     config = settings(shared_upstream, server={"tls": {"cert": "cert.pem", "key": "key.pem"}})
     with serving(folder, config, env={"GATEWAY_LOCAL": "canned"}, ready=None) as it:
-        wait_until_ready(it, authority)
+        it.wait_until_ready(verify=trust(authority))
         yield it
 
 
-def trusting(authority: trustme.CA) -> httpx.Client:
+def trust(authority: trustme.CA) -> ssl.SSLContext:
     context = ssl.create_default_context()
     authority.configure_trust(context)
-    return httpx.Client(verify=context, trust_env=False, timeout=10)
-
-
-def wait_until_ready(gateway: Serving, authority: trustme.CA) -> None:
-    with trusting(authority) as client:
-        for _ in range(200):
-            try:
-                if client.get(f"{gateway.url}/readyz").status_code == 200:
-                    return
-            except httpx.TransportError:
-                assert gateway.process.poll() is None, gateway.log()
-            time.sleep(0.05)
-    raise AssertionError(f"not ready:\n{gateway.log()}")
+    return context
 
 
 def test_requests_and_streams_are_served_over_tls(
     secured: Serving, authority: trustme.CA, upstream: CaptureServer
 ) -> None:
     body = {"model": "large", "messages": [{"role": "user", "content": "Why is the sky blue?"}]}
-    with trusting(authority) as client:
+    with httpx.Client(verify=trust(authority), trust_env=False, timeout=PATIENCE_S) as client:
         whole = client.post(f"{secured.base_url}/chat/completions", json=body)
         stream = client.post(f"{secured.base_url}/chat/completions", json=body | {"stream": True})
     assert whole.json()["choices"][0]["message"]["content"] == "Hello."
@@ -79,6 +67,6 @@ def test_plain_http_is_not_answered_there(secured: Serving) -> None:
 def test_a_certificate_that_is_missing_is_one_sentence(tmp_path: Path, shared_upstream: CaptureServer) -> None:
     config = settings(shared_upstream, server={"tls": {"cert": "nowhere.pem", "key": "nowhere.pem"}})
     with serving(tmp_path, config, env={"GATEWAY_LOCAL": "canned"}, ready=None) as it:
-        assert it.process.wait(20) == 2
+        assert it.process.wait(90) == 2
         assert "server.tls: " in it.log()
         assert "Traceback" not in it.log()

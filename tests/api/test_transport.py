@@ -13,6 +13,7 @@ import pytest
 
 from tests.support.capture import CaptureServer
 from tests.support.serving import Serving
+from tests.support.waiting import PATIENCE_S
 
 CHAT = "/v1/chat/completions"
 ASK = {"model": "large", "messages": [{"role": "user", "content": "Why is the sky blue?"}]}
@@ -20,7 +21,7 @@ MIB = 1_048_576
 
 
 def call(gateway: Serving, method: str, path: str, **options: Any) -> httpx.Response:
-    with httpx.Client(timeout=20, trust_env=False) as client:
+    with httpx.Client(timeout=PATIENCE_S, trust_env=False) as client:
         return client.request(method, gateway.url + path, **options)
 
 
@@ -161,7 +162,9 @@ def test_a_body_up_to_the_limit_is_read(gateway: Serving, upstream: CaptureServe
 
 def test_the_limit_holds_before_parsing(gateway: Serving) -> None:
     """A client that announces too much hears of it at once, although not one byte of it is JSON."""
-    with socket.create_connection((httpx.URL(gateway.url).host, httpx.URL(gateway.url).port or 0), 5) as connection:
+    with socket.create_connection(
+        (httpx.URL(gateway.url).host, httpx.URL(gateway.url).port or 0), PATIENCE_S
+    ) as connection:
         head = f"POST {CHAT} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: {2 * MIB}\r\n\r\n".encode()
         connection.sendall(head + b"{" * 2 * MIB)
         assert b" 413 " in connection.recv(100)
@@ -169,7 +172,9 @@ def test_the_limit_holds_before_parsing(gateway: Serving) -> None:
 
 def test_a_client_that_asks_first_is_told_to_go_on(gateway: Serving, upstream: CaptureServer) -> None:
     raw = json.dumps(ASK).encode()
-    with socket.create_connection((httpx.URL(gateway.url).host, httpx.URL(gateway.url).port or 0), 5) as connection:
+    with socket.create_connection(
+        (httpx.URL(gateway.url).host, httpx.URL(gateway.url).port or 0), PATIENCE_S
+    ) as connection:
         head = f"POST {CHAT} HTTP/1.1\r\nhost: localhost\r\ncontent-length: {len(raw)}\r\nexpect: 100-continue\r\n\r\n"
         connection.sendall(head.encode())
         assert connection.recv(100).startswith(b"HTTP/1.1 100 Continue")

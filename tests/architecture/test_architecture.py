@@ -18,7 +18,7 @@ def imported_by(code: str) -> set[str]:
     """Which heavy libraries are there after `code` ran in a fresh interpreter."""
     show = f"import sys; print(*(name for name in {HEAVY!r} if name in sys.modules))"
     result = subprocess.run(
-        [sys.executable, "-c", f"{code}\n{show}"], capture_output=True, text=True, check=True, cwd=ROOT, timeout=60
+        [sys.executable, "-c", f"{code}\n{show}"], capture_output=True, text=True, check=True, cwd=ROOT, timeout=300
     )
     return set(result.stdout.split())
 

@@ -42,7 +42,7 @@ async def main():
     await audit.write(AuditRecord("outcome", "kept", "t", "s", {}), durable=False)
     assert audit.status()["error"] == "EFBIG"
     resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-    for _ in range(200):
+    for _ in range(3000):
         if audit.status()["error"] is None:
             break
         await asyncio.sleep(0.02)
@@ -55,13 +55,13 @@ asyncio.run(main())
 
 
 async def recovered(audit: JsonlAudit) -> None:
-    with anyio.fail_after(10):
+    with anyio.fail_after(60):
         while audit.status()["error"]:
             await anyio.sleep(0.02)
 
 
 def test_a_full_disk_refuses_and_half_a_line_is_cut_back_once_there_is_room(tmp_path: Path) -> None:
-    done = subprocess.run([sys.executable, "-c", FULL, str(tmp_path)], capture_output=True, text=True, timeout=30)
+    done = subprocess.run([sys.executable, "-c", FULL, str(tmp_path)], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     last, after = map(int, done.stdout.split())
     assert verify(tmp_path / "audit").ok
@@ -152,7 +152,7 @@ async def test_closing_on_a_broken_disk_returns_and_refuses_who_waits(tmp_path: 
     audit = JsonlAudit.open(tmp_path / "audit", tmp_path / "keys")
     shutil.rmtree(tmp_path / "audit")
     await audit.write(record(1, "outcome"), durable=False)
-    with anyio.fail_after(5):
+    with anyio.fail_after(60):
         await audit.aclose()
     with pytest.raises(AuditUnavailable, match="closed"):
         await audit.write(record(2))

@@ -49,7 +49,7 @@ def held(tmp_path: Path, keys: Keys) -> Iterator[HeldLog]:
 
 
 async def until(true: Callable[[], bool]) -> None:
-    with anyio.fail_after(10):
+    with anyio.fail_after(60):
         while not true():
             await anyio.sleep(0.01)
 

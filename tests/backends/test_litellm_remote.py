@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
+import subprocess
 import sys
-import time
 from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
@@ -36,6 +36,7 @@ from tests.support.capture import (
     words,
 )
 from tests.support.remote import answer_of, finishes, make_request, make_spec, permit, text_of, usage_told
+from tests.support.waiting import PATIENCE_S
 
 pytestmark = [
     pytest.mark.anyio,
@@ -57,8 +58,6 @@ async def make(capture: CaptureServer) -> AsyncGenerator[Make, None]:
 
 
 def test_making_one_does_not_import_litellm() -> None:
-    import subprocess
-
     code = (
         "import sys; from gateway.backends.litellm_remote import *; from gateway.core.types import *;"
         "LiteLLMRemote(BackendSpec('l', Zone.REMOTE, 'litellm', 'anthropic/c')); sys.exit('litellm' in sys.modules)"
@@ -95,21 +94,34 @@ async def test_what_the_vendor_does_not_take_is_refused_by_name(make: Make) -> N
     assert refusal.value.param == "logprobs"
 
 
-async def test_importing_leaves_the_event_loop_running(make: Make) -> None:
-    longest, running = 0.0, True
+WARMING = """
+import anyio
+from gateway.backends.litellm_remote import *
+from gateway.core.types import *
 
-    async def watch() -> None:
-        nonlocal longest
-        while running:
-            before = time.monotonic()
-            await anyio.sleep(0.005)
-            longest = max(longest, time.monotonic() - before)
+async def main():
+    turns = 0
+
+    async def run():
+        nonlocal turns
+        while True:
+            await anyio.sleep(0.001)
+            turns += 1
 
     async with anyio.create_task_group() as group:
-        group.start_soon(watch)
-        await make().warm()
-        running = False
-    assert longest < 2
+        group.start_soon(run)
+        await LiteLLMRemote(BackendSpec("l", Zone.REMOTE, "litellm", "anthropic/c")).warm()
+        group.cancel_scope.cancel()
+    print(turns)
+
+anyio.run(main)
+"""
+
+
+def test_importing_leaves_the_event_loop_running() -> None:
+    """In a process of its own, where it is not imported yet: that takes seconds, and the loop turns meanwhile."""
+    told = subprocess.run([sys.executable, "-c", WARMING], capture_output=True, text=True, check=True, timeout=300)
+    assert int(told.stdout) > 20
 
 
 PROSE = "you wrote DE89 3704"
@@ -138,7 +150,7 @@ async def test_a_failure_is_told_by_its_kind_and_tried_once(
     caplog.set_level(logging.DEBUG)
     capture.answer(script)
     with pytest.raises(GatewayError) as failure:
-        await answer_of(make(vendor, read_timeout_s=0.4), stream=False)
+        await answer_of(make(vendor, read_timeout_s=0.4 if kind is BackendTimeout else PATIENCE_S), stream=False)
     assert type(failure.value) is kind
     printed = capsys.readouterr()
     for place in (str(failure.value), printed.out, printed.err, caplog.text):
@@ -203,9 +215,9 @@ async def test_leaving_cuts_the_upstream_at_once(make: Make, capture: CaptureSer
         group.start_soon(wait)
         await anyio.to_thread.run_sync(capture.wait_for_requests, 1)
         await anyio.sleep(0.1)
-        left = time.monotonic()
+        assert capture.requests[0].left_at is None
         group.cancel_scope.cancel()
-    assert await anyio.to_thread.run_sync(capture.requests[0].wait_until_left) - left < 3
+    await anyio.to_thread.run_sync(capture.requests[0].wait_until_left)
 
 
 def test_zone_private_is_not_for_litellm() -> None:
@@ -276,8 +288,6 @@ async def test_what_the_environment_says_of_addresses_does_not_reach_litellm(
 
 async def test_plain_http_beyond_this_host_is_not_spoken(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     made = make("openai")
-    made._options = LiteLLMOptions(api_base="http://192.0.2.1/v1", connect_timeout_s=30)  # past the checks
-    began = time.monotonic()
-    with pytest.raises(BackendUnreachable):
+    made._options = LiteLLMOptions(api_base="http://192.0.2.1/v1", connect_timeout_s=100)  # past the checks
+    with anyio.fail_after(PATIENCE_S), pytest.raises(BackendUnreachable):
         await answer_of(made)
-    assert time.monotonic() - began < 10

@@ -220,7 +220,7 @@ def test_another_detector_is_stopped_when_it_takes_too_long_and_goes_on_with_the
         input="".join(json.dumps(line) + "\n" for line in asked),
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=300,
     )
     start, plain, late, failed, last = map(json.loads, result.stdout.splitlines())
     assert start["memory_mb"] > 1

@@ -41,9 +41,9 @@ async def test_the_upstream_answers_every_request_rightly(stream: bool, connecti
 
 async def test_a_paced_stream_takes_as_long_as_its_gaps_and_begins_at_once() -> None:
     async with upstream(gap_s=0.001) as port:
-        (answer,) = await run(Load(port, "bench", 1, 1, stream=True))
-    assert answer.latency_ms >= EVENTS
-    assert answer.first_byte_ms < answer.latency_ms / 2
+        answers = await run(Load(port, "bench", 1, 5, stream=True))
+    assert min(answer.latency_ms for answer in answers) >= EVENTS
+    assert min(answer.first_byte_ms / answer.latency_ms for answer in answers) < 0.5  # the machine may be busy at one
 
 
 PLAIN, STREAM = Load(1, "bench"), Load(1, "bench", stream=True)

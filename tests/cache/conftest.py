@@ -13,27 +13,23 @@ import trustme
 from anyio.streams.tls import TLSListener
 
 from gateway.cache.redis import RedisCache
-from tests.support.valkey import ValkeyServer
-from tests.support.valkey import free_port as unused_port
+from tests.support.ports import held_port
+from tests.support.valkey import ValkeyServer, valkey
 
 SECRET = b"a secret of thirty-two bytes ...."
 
 
 @pytest.fixture(scope="session")
 def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
-    server = ValkeyServer(tmp_path_factory.mktemp("redis"), unix=True)
-    server.start()
-    yield server
-    server.stop()
+    with valkey(tmp_path_factory.mktemp("redis"), unix=True) as server:
+        yield server
 
 
 @pytest.fixture
 def own_redis_server(tmp_path: Path) -> Iterator[ValkeyServer]:
     """A server that a test may stop, fill or misconfigure."""
-    server = ValkeyServer(tmp_path)
-    server.start()
-    yield server
-    server.stop()
+    with valkey(tmp_path) as server:
+        yield server
 
 
 @pytest.fixture
@@ -83,17 +79,19 @@ def authority() -> trustme.CA:
 
 
 @pytest.fixture
-def free_port() -> int:
-    return unused_port()
+def free_port() -> Iterator[int]:
+    """Where nobody listens."""
+    with held_port() as port:
+        yield port
 
 
 @pytest.fixture
 async def redis_cache() -> AsyncIterator[Callable[..., RedisCache]]:
-    """Makes caches and closes them."""
+    """Makes caches and closes them. They are patient: what a deadline does has tests of its own."""
     made: list[RedisCache] = []
 
     def make(url: str, **options: object) -> RedisCache:
-        arguments: dict[str, object] = {"ttl_s": 60.0, "secret": SECRET, **options}
+        arguments: dict[str, object] = {"ttl_s": 60.0, "secret": SECRET, "timeout_s": 20.0, **options}
         made.append(RedisCache(url, **arguments))  # type: ignore[arg-type]
         return made[-1]
 

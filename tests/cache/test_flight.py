@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.cache.flight import SingleFlight
+from tests.support.still import StillLoop, still
 
 pytestmark = pytest.mark.anyio
 
@@ -132,6 +133,7 @@ async def test_an_answer_that_cannot_be_stored_does_not_make_the_others_queue_up
     assert line.most_at_once == 9  # the first alone, then all who waited
 
 
+@still
 async def test_nobody_waits_longer_than_the_deadline() -> None:
     line = Line(SingleFlight(wait_s=0.02))
     async with anyio.create_task_group() as tasks:
@@ -178,4 +180,4 @@ def test_whatever_happens_to_each_everybody_gets_through(fates: list[str]) -> No
         assert through == len(fates)
         assert len(flight) == 0
 
-    anyio.run(play)
+    anyio.run(play, backend_options={"loop_factory": StillLoop})

@@ -159,13 +159,13 @@ async def test_tls_with_a_private_authority_serves_as_well(
 ) -> None:
     trusted = tmp_path / "ca.pem"
     authority.cert_pem.write_to_path(str(trusted))
-    cache = redis_cache(f"rediss://127.0.0.1:{tls_port}?ssl_ca_certs={trusted}", timeout_s=1.0)
+    cache = redis_cache(f"rediss://127.0.0.1:{tls_port}?ssl_ca_certs={trusted}")
     await cache.put(key_of("tls"), "t", ANSWER, local=False)
     assert await cache.get(key_of("tls"), "t") == tuple(ANSWER)
 
 
 async def test_a_certificate_of_an_unknown_authority_is_a_miss(tls_port: int, redis_cache: Make) -> None:
-    cache = redis_cache(f"rediss://127.0.0.1:{tls_port}", timeout_s=1.0)
+    cache = redis_cache(f"rediss://127.0.0.1:{tls_port}")
     assert not await cache.warm()
     assert await cache.get(key_of("tls"), "t") is None
     assert cache.status()["failures"] == 2
@@ -179,35 +179,36 @@ async def timed_get(cache: RedisCache) -> float:
 
 async def test_a_dead_server_costs_nothing_after_a_few_tries(free_port: int, redis_cache: Make) -> None:
     log = CapturingLogger()
-    cache = redis_cache(f"redis://127.0.0.1:{free_port}", log=log)
-    assert max([await timed_get(cache) for _ in range(3)]) < 3000
-    started = time.perf_counter()
+    cache = redis_cache(f"redis://127.0.0.1:{free_port}", breaker=Breaker(failures=3, rest_s=3600), log=log)
     for _ in range(1000):
-        await cache.get(key_of("x"), "t")
-    assert time.perf_counter() - started < 20  # asked each time, it would be 50
-    assert cache.status()["state"] == "down"
+        assert await cache.get(key_of("x"), "t") is None
+    assert (cache.status()["state"], cache.status()["failures"]) == ("down", 3)
     assert [(call.method_name, call.args, call.kwargs) for call in log.calls] == [
         ("warning", ("cache_down",), {"cache": "redis", "error": "ConnectionError"})
     ]
 
 
 async def test_a_server_that_accepts_and_never_answers_is_a_miss_in_time(silent_port: int, redis_cache: Make) -> None:
-    cache = redis_cache(f"redis://127.0.0.1:{silent_port}")
+    breaker = Breaker(failures=3, rest_s=3600)
+    cache = redis_cache(f"redis://127.0.0.1:{silent_port}", timeout_s=0.05, breaker=breaker)
     slow = [await timed_get(cache) for _ in range(3)]
     assert min(slow) > 45  # it did wait for the server
-    assert max(slow) < 3000  # 50 ms, and room for a busy test machine
-    assert min([await timed_get(cache) for _ in range(5)]) < 45  # it is not asked any more
+    assert min(slow) < 1500  # 50 ms, and room for a busy test machine; the vendor's own patience is 2 s
+    for _ in range(5):
+        assert await cache.get(key_of("x"), "t") is None
+    assert cache.status()["failures"] == 3  # it is not asked any more
 
 
 async def test_a_hundred_requests_at_a_silent_server_all_miss_within_the_same_deadline(
     silent_port: int, redis_cache: Make
 ) -> None:
-    cache = redis_cache(f"redis://127.0.0.1:{silent_port}")
+    cache = redis_cache(f"redis://127.0.0.1:{silent_port}", timeout_s=0.5)
     started = time.perf_counter()
     async with anyio.create_task_group() as tasks:
         for _ in range(100):
             tasks.start_soon(cache.get, key_of("x"), "t")
-    assert time.perf_counter() - started < 4  # one after the other, it would be 5
+    assert cache.status()["failures"] == 100
+    assert time.perf_counter() - started < 25  # one after the other, it would be 50
 
 
 async def test_a_restarted_server_is_used_again(own_redis_server: Any, redis_cache: Make) -> None:
@@ -229,7 +230,7 @@ async def test_a_restarted_server_is_used_again(own_redis_server: Any, redis_cac
 
 
 async def test_callers_who_leave_never_get_each_others_answers(redis_server: Any, redis_cache: Make) -> None:
-    cache = redis_cache(redis_server.url, timeout_s=1.0)
+    cache = redis_cache(redis_server.url)
     keys = [key_of(f"n{number}") for number in range(20)]
     for number, key in enumerate(keys):
         await cache.put(key, "t", [Chunk(0, {"content": str(number)})], local=False)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.commands import case as command
@@ -149,7 +149,7 @@ def test_what_it_says_holds_nothing_of_the_text(folder: Path) -> None:
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@settings(max_examples=60)
 @given(st.lists(TEXTS, min_size=1, max_size=3), st.dictionaries(TEXTS, st.one_of(TEXTS, st.integers(), st.booleans())))
 def test_whatever_stands_in_a_request_reads_back_as_it_was(
     tmp_path: Path, texts: list[str], more: dict[str, Any]

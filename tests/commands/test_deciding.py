@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import pty
+import resource
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from tests.support.command import call, run
+from tests.support.terminal import on_a_terminal
 
 POLICIES = Path(__file__).parents[2] / "policies"
 CARD = "my card is 4111 1111 1111 1111"
 HARD = "Prove that the square root of 2 is irrational, then generalise to any prime."
+
+
+def to_a_person(folder: Path, stdin: str, *arguments: str, command: str = "explain") -> str:
+    return on_a_terminal(folder, stdin, command, *arguments, env={"NO_COLOR": "1"})
 
 
 def lines(*rows: object) -> str:
@@ -69,9 +72,9 @@ def test_inspect_treats_what_it_cannot_read_as_unknown(tmp_path: Path) -> None:
 
 def test_inspect_takes_a_thousand_texts_in_seconds(tmp_path: Path) -> None:
     rows = lines(*({"id": number, "text": f"write to user{number}@mail.org, thanks"} for number in range(1000)))
-    began = time.monotonic()
+    before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
     result = run(tmp_path, "inspect", "--jsonl", stdin=rows)
-    assert time.monotonic() - began < 60
+    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before < 60
     assert [row["id"] for row in result.rows] == list(range(1000))
     assert {row["findings"][0]["kind"] for row in result.rows} == {"email"}
 
@@ -171,8 +174,8 @@ def test_score_explains_a_chat_by_its_last_ask(tmp_path: Path) -> None:
     assert told["explained"]["easy"] == "greeting"
 
 
-def test_score_is_explained_to_a_person_on_a_terminal(tmp_path: Path) -> None:
-    text = on_a_terminal(tmp_path, HARD, "--explain", command="score")
+def test_score_is_explained_to_a_person_to_a_person(tmp_path: Path) -> None:
+    text = to_a_person(tmp_path, HARD, "--explain", command="score")
     assert "gain 0." in text
     assert "task maths" in text
     assert "prove" in text
@@ -211,24 +214,13 @@ def test_explain_looks_at_the_backends_of_the_configuration(tmp_path: Path) -> N
     assert json.loads(call(tmp_path, "explain", stdin=HARD).out)["zone"] == "local"
 
 
-def on_a_terminal(folder: Path, stdin: str, *arguments: str, command: str = "explain") -> str:
-    here, there = pty.openpty()
-    whole = [sys.executable, "-m", "gateway", command, *arguments]
-    with subprocess.Popen(whole, stdin=subprocess.PIPE, stdout=there, cwd=folder) as process:
-        os.close(there)
-        process.communicate(stdin.encode(), timeout=30)
-        text = os.read(here, 100_000).decode()
-    os.close(here)
-    return text
-
-
-def test_explain_is_told_to_a_person_on_a_terminal(tmp_path: Path) -> None:
-    text = on_a_terminal(tmp_path, HARD)
+def test_explain_is_told_to_a_person_to_a_person(tmp_path: Path) -> None:
+    text = to_a_person(tmp_path, HARD)
     assert "internal → remote (large) by rule hard-and-nothing-found" in text
     assert "permit hard-and-nothing-found to remote: holds" in text
     assert "forbid health-never from remote: does not apply; categories needs any of health, special, minor" in text
     assert text.count("asked-for-by-name") == 1, "every permit is told once"
-    text = on_a_terminal(tmp_path, CARD)
+    text = to_a_person(tmp_path, CARD)
     assert "permit asked-for-by-name to remote: sensitivity needs at most internal, has restricted" in text
     assert "null" not in text
 
@@ -240,7 +232,7 @@ def test_explain_tells_a_person_which_adapter_would_speak(tmp_path: Path) -> Non
         "  - {name: italian, adapter: none, when: {language: {in: [it]}}}\n"
         "  - {name: bank, adapter: letters, when: {categories: [financial]}}\n"
     )
-    text = on_a_terminal(tmp_path, f"Please explain to me why {CARD}", "--policy", "p.yaml")
+    text = to_a_person(tmp_path, f"Please explain to me why {CARD}", "--policy", "p.yaml")
     assert "adapters 'bank' chooses 'letters'\r\n" in text
     assert "adapters italian chooses none: language needs in it, has en" in text
     assert "adapters bank chooses letters: holds" in text
@@ -256,20 +248,20 @@ permit:
 def test_explain_tells_a_person_in_words_where_a_request_would_stand(tmp_path: Path) -> None:
     (tmp_path / "p.yaml").write_text(TARGET)
     hard = ("--policy", "p.yaml", "--rank", "0.82", "--quality", "0.991", "--share")
-    text = on_a_terminal(tmp_path, HARD, *hard, "0.2")
+    text = to_a_person(tmp_path, HARD, *hard, "0.2")
     assert "internal → remote (large) by rule hardest" in text
     assert "  harder than 82 % of the tenant's recent requests of its kind\r\n" in text
     assert "answered here with all that is easier: 99.1 % of the quality from outside" in text
     assert "permit hardest to remote: holds; harder than 82 %" in text
-    text = on_a_terminal(tmp_path, HARD, *hard, "0.5")
+    text = to_a_person(tmp_path, HARD, *hard, "0.5")
     assert "internal → local (local) by rule default" in text
     assert "50 % of the tenant's recent requests went out; the cap is 50 %" in text
 
 
 def test_explain_says_who_knows_where_a_request_stands(tmp_path: Path) -> None:
     (tmp_path / "p.yaml").write_text(TARGET)
-    assert "a running gateway knows" in on_a_terminal(tmp_path, HARD, "--policy", "p.yaml")
-    assert "a running gateway knows" not in on_a_terminal(tmp_path, HARD), "no rule of the default policy asks for it"
+    assert "a running gateway knows" in to_a_person(tmp_path, HARD, "--policy", "p.yaml")
+    assert "a running gateway knows" not in to_a_person(tmp_path, HARD), "no rule of the default policy asks for it"
 
 
 def test_explain_gives_the_fields_of_a_route_and_what_it_would_cost(tmp_path: Path) -> None:
@@ -285,10 +277,10 @@ def test_explain_gives_the_fields_of_a_route_and_what_it_would_cost(tmp_path: Pa
 
 def test_explain_tells_a_person_what_it_would_cost_and_what_a_model_lacks(tmp_path: Path) -> None:
     image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo="}}
-    text = on_a_terminal(tmp_path, HARD)
+    text = to_a_person(tmp_path, HARD)
     assert "for an answer of 300 tokens; outside $0.00" in text
     assert "if that fails: local (local)" in text
-    text = on_a_terminal(tmp_path, json.dumps({"messages": [{"role": "user", "content": [image]}]}))
+    text = to_a_person(tmp_path, json.dumps({"messages": [{"role": "user", "content": [image]}]}))
     assert "local lacks: image" in text
 
 
@@ -317,7 +309,7 @@ def test_explain_asks_for_whom(tmp_path: Path, arguments: tuple[str, ...], rule:
 
 def test_explain_says_what_is_not_known(tmp_path: Path) -> None:
     (tmp_path / "who.yaml").write_text(WHO + "forbid: [{name: guests, zone: remote, when: {role: {in: [guest]}}}]\n")
-    text = on_a_terminal(tmp_path, HARD, "--policy", "who.yaml")
+    text = to_a_person(tmp_path, HARD, "--policy", "who.yaml")
     assert "permit staff to remote: role needs in staff, that is not known; tag needs in lab, that is not known" in text
     assert "forbid guests from remote: APPLIES, because this is not known: role" in text
 

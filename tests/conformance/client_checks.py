@@ -487,8 +487,8 @@ def run(checks: Mapping[str, Any], to: Any, aclient: openai.AsyncOpenAI) -> None
 
 
 def main(base_url: str, upstream: str, key: str) -> None:
-    client = openai.OpenAI(base_url=base_url, api_key=key, max_retries=0, timeout=20)
-    aclient = openai.AsyncOpenAI(base_url=base_url, api_key=key, max_retries=0, timeout=20)
+    client = openai.OpenAI(base_url=base_url, api_key=key, max_retries=0, timeout=60)
+    aclient = openai.AsyncOpenAI(base_url=base_url, api_key=key, max_retries=0, timeout=60)
     run(globals().copy(), Setting(client, aclient, upstream), aclient)
 
 

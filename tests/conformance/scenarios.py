@@ -132,7 +132,7 @@ SCENARIOS: dict[str, Script | list[Script]] = {
     "silent": silence(),
     "error-event": events(*words("Hel")[:2], {"error": {"message": "prose", "code": None}}, done=False).but(gap_s=0.1),
     "broken-off": events(*words("Hel")[:2], done=False).but(end="cut"),
-    "late-failure": error(500).but(delay_s=0.6),
+    "late-failure": error(500).but(delay_s=2.0),
 }
 
 

@@ -16,7 +16,8 @@ import pytest
 
 from tests.conformance.scenarios import Play
 from tests.support.capture import CaptureServer
-from tests.support.serving import Serving, free_port, serving
+from tests.support.ports import held_port
+from tests.support.serving import Serving, serving
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -35,7 +36,14 @@ def upstream() -> Iterator[CaptureServer]:
 
 
 @pytest.fixture(scope="module")
-def gateway(tmp_path_factory: pytest.TempPathFactory, upstream: CaptureServer) -> Iterator[Serving]:
+def nobody() -> Iterator[str]:
+    """An address where no server is."""
+    with held_port() as port:
+        yield f"http://127.0.0.1:{port}/v1"
+
+
+@pytest.fixture(scope="module")
+def gateway(tmp_path_factory: pytest.TempPathFactory, upstream: CaptureServer, nobody: str) -> Iterator[Serving]:
     backend = {"zone": "remote", "wire": "openai", "base_url": upstream.base_url, "model": "capture-1"}
     config = {
         "server": {"ping_s": 0.2, "body_limit_mb": 1},
@@ -47,7 +55,7 @@ def gateway(tmp_path_factory: pytest.TempPathFactory, upstream: CaptureServer) -
         "backends": [
             {"name": "large", **backend},
             {"name": "hasty", **backend, "read_timeout_s": 0.5},
-            {"name": "gone", **backend, "base_url": f"http://127.0.0.1:{free_port()}/v1"},
+            {"name": "gone", **backend, "base_url": nobody},
         ],
         "aliases": {"vendor/gpt-4.1": "large"},
         "cache": {"url": "off://"},
@@ -85,7 +93,7 @@ def checked(python: str | Path, script: str, *arguments: str) -> tuple[str, dict
         [python, "-W", "error", HERE / script, *arguments],
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=300,
         check=False,
         env={"PATH": os.environ["PATH"], "NO_PROXY": "*", "PYTHONDONTWRITEBYTECODE": "1"},
     )

@@ -55,7 +55,7 @@ async def taints(request: pytest.FixtureRequest, clock: Clock) -> AsyncIterator[
         url = server.url
         with server.client() as client:
             client.flushall()
-    memory = open_taints(url, ttl_s=1000, secret=SECRET, timeout_s=1.0, clock=clock)
+    memory = open_taints(url, ttl_s=1000, secret=SECRET, timeout_s=20.0, clock=clock)
     yield memory
     assert memory.status()["failed"] == 0
     await memory.aclose()

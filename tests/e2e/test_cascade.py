@@ -98,7 +98,7 @@ def test_why_tells_of_both_decisions_and_makes_the_second_again(gateway: Serving
     told = json.loads(
         subprocess.run(
             [sys.executable, "-m", "gateway", "why", request_id, "--config", "gateway.yaml"],
-            capture_output=True, check=True, cwd=gateway.folder, timeout=60,
+            capture_output=True, check=True, cwd=gateway.folder, timeout=300,
         ).stdout
     )  # fmt: skip
     assert told["agrees"] is True

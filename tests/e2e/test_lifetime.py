@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
-import time
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -18,6 +18,7 @@ import yaml
 
 from tests.support.capture import CaptureServer, completion, events, words
 from tests.support.serving import Serving, serving
+from tests.support.waiting import PATIENCE_S, wait_for
 
 HARD = "Prove that the square root of 2 is irrational, then generalise to any prime."
 CANNED = {"GATEWAY_LOCAL": "canned"}
@@ -29,7 +30,7 @@ def backend(outside: CaptureServer, **more: object) -> dict[str, object]:
 
 def verify(gateway: Serving) -> tuple[int, str]:
     command = [sys.executable, "-m", "gateway", "audit", "verify", str(gateway.audit)]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=30)
+    result = subprocess.run(command, capture_output=True, text=True, timeout=300)
     return result.returncode, result.stdout
 
 
@@ -43,7 +44,7 @@ def test_a_stream_that_runs_when_the_gateway_is_told_to_stop_runs_to_its_end(
     outside.answer(events(*words(*(f"w{number} " for number in range(10)))).but(gap_s=0.1))
     with serving(tmp_path, {"backends": [backend(outside)]}, env=CANNED) as gateway:
         with (
-            httpx.Client(timeout=20, trust_env=False) as client,
+            httpx.Client(timeout=PATIENCE_S, trust_env=False) as client,
             client.stream("POST", gateway.url + "/v1/chat/completions", json=body(stream=True)) as response,
         ):
             lines = response.iter_lines()
@@ -65,27 +66,26 @@ def test_what_takes_longer_than_the_patience_at_a_stop_is_cut_and_still_recorded
     outside.answer(events(*words("Hel")[:2], done=False).but(end="hang"))
     config = {"server": {"drain_s": 1}, "backends": [backend(outside)]}
     with serving(tmp_path, config, env=CANNED) as gateway:
+        begun = threading.Event()
 
         def read() -> None:
             with (
-                httpx.Client(timeout=20, trust_env=False) as client,
+                httpx.Client(timeout=PATIENCE_S, trust_env=False) as client,
                 client.stream("POST", gateway.url + "/v1/chat/completions", json=body(stream=True)) as response,
+                suppress(httpx.TransportError),
             ):
-                try:
-                    response.read()
-                except httpx.TransportError:
-                    return
+                for _ in response.iter_lines():
+                    begun.set()
 
         reader = threading.Thread(target=read)
         reader.start()
-        outside.wait_for_requests(1)
-        time.sleep(0.1)
-        began = time.monotonic()
+        assert begun.wait(PATIENCE_S)
         assert gateway.stop() == 0
-        assert time.monotonic() - began < 9
         reader.join()
     assert [record["event"] for record in gateway.records()][-2:] == ["outcome", "stopped"]
-    assert gateway.records("outcome")[-1]["facts"]["outcome"] == "client_closed"
+    ended = gateway.records("outcome")[-1]["facts"]
+    assert ended["outcome"] == "client_closed"
+    assert ended["total_ms"] < 9_000  # not after the ten seconds that are usual
     assert "Traceback" not in gateway.log()
     assert verify(gateway)[0] == 0
 
@@ -98,16 +98,14 @@ def test_what_runs_when_the_gateway_is_told_twice_to_stop_is_cut_and_still_recor
     config = {"server": {"drain_s": 60}, "backends": [backend(outside)]}
     with (
         serving(tmp_path, config, env=CANNED) as gateway,
-        httpx.Client(timeout=20, trust_env=False) as client,
+        httpx.Client(timeout=PATIENCE_S, trust_env=False) as client,
         client.stream("POST", gateway.url + "/v1/chat/completions", json=body(stream=True)) as response,
     ):
         lines = response.iter_lines()  # kept: without it the client would close the connection
         next(lines)
         gateway.process.terminate()
         _wait_until_closed(gateway)
-        began = time.monotonic()
-        assert gateway.stop() == 0
-        assert time.monotonic() - began < 15  # and not after drain_s
+        assert gateway.stop() == 0  # within half of drain_s, or this fails
     assert [record["event"] for record in gateway.records()][-4:] == ["decided", "attempt", "outcome", "stopped"]
     assert gateway.records("outcome")[-1]["facts"]["outcome"] == "client_closed"
     assert "Traceback" not in gateway.log()
@@ -117,14 +115,15 @@ def test_what_runs_when_the_gateway_is_told_twice_to_stop_is_cut_and_still_recor
 def _wait_until_closed(gateway: Serving) -> None:
     """It has heard the first signal once it takes no more connections."""
     url = httpx.URL(gateway.url)
-    until = time.monotonic() + 10
-    while time.monotonic() < until:
+
+    def closed() -> bool:
         try:
-            socket.create_connection((url.host, url.port or 0), 5).close()
+            socket.create_connection((url.host, url.port or 0), PATIENCE_S).close()
         except ConnectionError:
-            return
-        time.sleep(0.02)
-    raise AssertionError("it still takes connections")
+            return True
+        return False
+
+    wait_for(closed)
 
 
 def test_the_log_of_a_killed_gateway_verifies_and_goes_on(tmp_path: Path, outside: CaptureServer) -> None:
@@ -136,7 +135,7 @@ def test_the_log_of_a_killed_gateway_verifies_and_goes_on(tmp_path: Path, outsid
         threading.Thread(target=lambda: _ignore(gateway), daemon=True).start()
         outside.wait_for_requests(2)
         gateway.process.send_signal(signal.SIGKILL)
-        gateway.process.wait(5)
+        gateway.process.wait()
     attempts = gateway.records("attempt")
     assert len(attempts) == 2  # the second one was on disk before its first byte left
     assert verify(gateway)[0] == 0
@@ -163,7 +162,7 @@ def start(folder: Path, *arguments: str, **config: object) -> subprocess.Complet
         capture_output=True,
         text=True,
         cwd=folder,
-        timeout=30,
+        timeout=300,
         env={**os.environ, **CANNED},
     )
 
@@ -236,7 +235,7 @@ def test_a_missing_key_is_an_error_where_others_can_call(tmp_path: Path) -> None
         capture_output=True,
         text=True,
         cwd=tmp_path,
-        timeout=30,
+        timeout=300,
         env=environment,
     )
     assert result.returncode == 2
@@ -246,22 +245,18 @@ def test_a_missing_key_is_an_error_where_others_can_call(tmp_path: Path) -> None
 # ── litellm ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def resident_mb(gateway: Serving) -> float:
-    """Read where Linux keeps it; `ps` is not in every image, but in every macOS."""
-    if (status := Path(f"/proc/{gateway.process.pid}/status")).exists():
-        [line] = (line for line in status.read_text().splitlines() if line.startswith("VmRSS:"))
-        return int(line.split()[1]) / 1024
+def litellm_is_imported(gateway: Serving) -> bool:
+    """By a compiled library that it brings along, where Linux lists them; elsewhere by its 230 MB."""
+    if (maps := Path(f"/proc/{gateway.process.pid}/maps")).exists():
+        return "/tiktoken/" in maps.read_text()
     listing = subprocess.run(["ps", "-o", "rss=", "-p", str(gateway.process.pid)], capture_output=True, text=True)
-    return int(listing.stdout) / 1024
+    return int(listing.stdout) / 1024 > 250
 
 
 def _both_told(gateway: Serving) -> dict[str, dict[str, object]]:
     """The parts' states, once neither backend is being imported any more."""
-    until = time.monotonic() + 60
-    while "imported" in (text := gateway.get("/readyz").text):
-        assert time.monotonic() < until, text
-        time.sleep(0.1)
-    parts: dict[str, dict[str, object]] = json.loads(text)["parts"]
+    wait_for(lambda: "imported" not in gateway.get("/readyz").text, timeout_s=120)
+    parts: dict[str, dict[str, object]] = gateway.get("/readyz").json()["parts"]
     return parts
 
 
@@ -278,7 +273,7 @@ def test_a_backend_behind_litellm_answers_once_it_is_imported_and_what_is_privat
             True,
             "litellm does not know model 'no-such-vendor/model'",
         )
-        assert resident_mb(gateway) > 150  # it is there, and nowhere else: see the next test
+        assert litellm_is_imported(gateway)  # there, and nowhere else: see the next test
         private = gateway.ask("Is DE89 3704 0044 0532 0130 00 a valid account number?")
         assert private.headers["x-gateway-zone"] == "local"
         assert outside.received == b""
@@ -287,7 +282,7 @@ def test_a_backend_behind_litellm_answers_once_it_is_imported_and_what_is_privat
         assert answer.json()["choices"][0]["message"]["content"] == "Hello."
         assert outside.requests[0].json["messages"] == [{"role": "user", "content": HARD}]
         with (
-            httpx.Client(timeout=20, trust_env=False) as client,
+            httpx.Client(timeout=PATIENCE_S, trust_env=False) as client,
             client.stream("POST", gateway.url + "/v1/chat/completions", json=body(stream=True) | {"seed": 1}) as told,
         ):
             assert told.read().rstrip().endswith(b"data: [DONE]")
@@ -301,6 +296,6 @@ def test_a_backend_behind_litellm_answers_once_it_is_imported_and_what_is_privat
 def test_without_such_a_backend_litellm_is_not_imported(tmp_path: Path, outside: CaptureServer) -> None:
     with serving(tmp_path, {"backends": [backend(outside)]}, env=CANNED) as gateway:
         gateway.ask(HARD)
-        assert resident_mb(gateway) < 190  # litellm alone is 230
+        assert not litellm_is_imported(gateway)
         ready = json.loads(gateway.get("/readyz").text)
         assert ready["status"] == "ready"

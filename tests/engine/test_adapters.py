@@ -237,7 +237,7 @@ async def test_a_file_that_is_replaced_while_it_serves_is_not_what_answers_after
         write_lora(file.path, seed=9, layers=1)
         assert engine.pid is not None
         os.kill(engine.pid, signal.SIGKILL)
-        with anyio.fail_after(20):
+        with anyio.fail_after(90):
             while engine.status.state is not State.FAILED:
                 await anyio.sleep(0.02)
         assert "it was changed or damaged" in engine.status.reason

@@ -107,7 +107,7 @@ class Loaded:
         self.host = ProcessHost()
         self.connection = self.host.connection
         self.connection.setblocking(True)
-        self.connection.settimeout(60)
+        self.connection.settimeout(240)
         self._frames = Frames()
         self._taken: list[dict[str, Any]] = []
         self._number = 0
@@ -294,7 +294,7 @@ async def outcome(engine: LocalEngine, tools: Any, body: dict[str, Any]) -> str:
     child = engine.pid
     said = dict(body)
     try:
-        with anyio.fail_after(60):
+        with anyio.fail_after(240):
             told = await tools.say(engine, said.pop("messages"), **{"max_tokens": 4, **said})
     except GatewayError as error:
         ended = type(error).__name__

@@ -8,7 +8,7 @@ import tracemalloc
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.engine.files.catalogue import ModelFile
@@ -28,9 +28,9 @@ def text(of: str) -> bytes:
 
 
 def test_a_real_models_head_says_what_llama_cpp_says(model: ModelFile) -> None:
-    began = time.monotonic()
+    began = time.thread_time()
     found = read_head(model.path)
-    assert time.monotonic() - began < 10
+    assert time.thread_time() - began < 5
     assert (found.values["general.architecture"], found.values["llama.embedding_length"]) == ("llama", 576)
     assert found.values["tokenizer.ggml.tokens"] is None, "nobody needs a vocabulary here"
     assert len(found.tensors) == 272
@@ -74,7 +74,7 @@ def test_what_is_wrong_with_a_head_has_a_name(tmp_path: Path, raw: bytes, says: 
         tracemalloc.stop()
 
 
-@settings(max_examples=300, deadline=1000, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300)
 @given(st.data())
 def test_a_damaged_head_is_read_or_refused_and_nothing_else(tmp_path: Path, data: st.DataObject) -> None:
     path = tmp_path / "x.gguf"
@@ -82,11 +82,14 @@ def test_a_damaged_head_is_read_or_refused_and_nothing_else(tmp_path: Path, data
     for _ in range(data.draw(st.integers(0, 4))):
         raw[data.draw(st.integers(0, len(raw) - 1))] = data.draw(st.sampled_from([0, 1, 8, 9, 0x7F, 0x80, 0xFF]))
     path.write_bytes(raw[: data.draw(st.integers(0, len(raw)))])
+    began = time.thread_time()
     try:
         found = read_head(path)
         check_whole(found, path)
     except NotGGUF:
         return
+    finally:
+        assert time.thread_time() - began < 5  # whatever counts the head claims
     assert isinstance(found, Head)
     assert 0 <= slow_share(found) <= 1
     assert bits(found) >= 0

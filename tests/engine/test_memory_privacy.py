@@ -138,7 +138,7 @@ def test_a_process_with_the_engine_in_a_thread_may_write_no_core_either() -> Non
         "dumpable = ctypes.CDLL(None).prctl(3, 0, 0, 0, 0) if sys.platform == 'linux' else 0;"
         "print(resource.getrlimit(resource.RLIMIT_CORE), dumpable); host.connection.close()"
     )
-    said = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
+    said = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=300)
     assert said.stdout.split("\n")[0] == "(0, 0) 0"
 
 

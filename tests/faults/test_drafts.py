@@ -13,8 +13,9 @@ from gateway.core.errors import AuditUnavailable, BackendBroke, LocalUnavailable
 from gateway.core.types import Assessment
 from tests.support.drafting import SAID, SURE, Judging, token
 from tests.support.line import POLICY, FixedScorer, Line, Lines, ScriptedLocal, ScriptedRemote, Step, asking, text_of
+from tests.support.still import still
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, still]
 
 EASY, HARD = 0.52, 0.6
 UNRECORDED = POLICY + "without_record: local\n"

@@ -35,6 +35,7 @@ from tests.support.line import (
     asking,
     text_of,
 )
+from tests.support.still import still
 
 pytestmark = pytest.mark.anyio
 
@@ -326,6 +327,7 @@ async def test_a_local_answer_cut_by_its_deadline_is_recorded_as_far_as_it_came(
 # ── The cache and the client ────────────────────────────────────────────────────────────────────────────────────────
 
 
+@still
 @pytest.mark.parametrize("when", ["before the first piece", "in the middle"])
 async def test_a_client_that_leaves_closes_the_upstream_and_is_recorded(lines: Lines, when: str) -> None:
     forever = ScriptedRemote("large", [[Chunk(0, {"content": "Hel"})], [Chunk()]], pause=anyio.Event())

@@ -16,7 +16,7 @@ def make(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """As a person would: what an outer make, which may be running these tests, says to an inner one is left out."""
     outer = {"MAKEFLAGS", "MFLAGS", "MAKELEVEL", "GATEWAY_LOCAL", "VENV"}
     env = {name: value for name, value in os.environ.items() if name not in outer}
-    return subprocess.run(["make", *arguments], cwd=root, env=env, capture_output=True, text=True, timeout=30)
+    return subprocess.run(["make", *arguments], cwd=root, env=env, capture_output=True, text=True, timeout=300)
 
 
 @pytest.fixture
@@ -118,4 +118,4 @@ def test_no_compiler_is_asked_for_where_nothing_will_be_compiled(
 def preflight(root: Path, folder: Path, **env: str) -> subprocess.CompletedProcess[str]:
     here = {"PATH": f"{folder}:{os.environ['PATH']}", "HOME": str(folder), "CXX": str(folder / "c++"), **env}
     script = root / "scripts" / "preflight"
-    return subprocess.run([script, "./python"], cwd=folder, env=here, capture_output=True, text=True, timeout=30)
+    return subprocess.run([script, "./python"], cwd=folder, env=here, capture_output=True, text=True, timeout=300)

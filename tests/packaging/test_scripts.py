@@ -16,7 +16,7 @@ def test_a_script_can_be_run_and_its_shell_understands_it(root: Path, script: st
     path = root / script
     assert os.access(path, os.X_OK)
     shell = path.read_text().splitlines()[0].removeprefix("#!").split()[-1]
-    assert subprocess.run([Path(shell).name, "-n", path], capture_output=True, timeout=10).returncode == 0
+    assert subprocess.run([Path(shell).name, "-n", path], capture_output=True, timeout=300).returncode == 0
 
 
 def test_ci_stops_at_the_first_failure_and_ends_with_the_tests(root: Path) -> None:
@@ -27,7 +27,7 @@ def test_ci_stops_at_the_first_failure_and_ends_with_the_tests(root: Path) -> No
 
 
 def git(folder: Path, *arguments: str) -> None:
-    subprocess.run(["git", *arguments], cwd=folder, check=True, capture_output=True, timeout=10)
+    subprocess.run(["git", *arguments], cwd=folder, check=True, capture_output=True, timeout=300)
 
 
 @pytest.mark.parametrize(
@@ -66,4 +66,4 @@ def copied(root: Path, folder: Path) -> Path:
 
 
 def checked(script: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([script], capture_output=True, text=True, timeout=10, env={**os.environ, **environment})
+    return subprocess.run([script], capture_output=True, text=True, timeout=300, env={**os.environ, **environment})

@@ -16,7 +16,7 @@ import pytest
 def wheel(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[zipfile.ZipFile]:
     folder = tmp_path_factory.mktemp("wheel")
     command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--no-index"]
-    built = subprocess.run([*command, "--wheel-dir", folder, root], capture_output=True, text=True, timeout=100)
+    built = subprocess.run([*command, "--wheel-dir", folder, root], capture_output=True, text=True, timeout=300)
     assert built.returncode == 0, built.stderr
     (path,) = folder.glob("slm_gateway-*-py3-none-any.whl")
     with zipfile.ZipFile(path) as archive:

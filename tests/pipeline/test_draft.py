@@ -29,8 +29,9 @@ from tests.support.line import (
     asking,
     text_of,
 )
+from tests.support.still import still
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, still]
 
 EASY, HARD = 0.52, 0.6
 """Before the draft: on either side of the policy's 0.55, both near it."""

@@ -9,6 +9,7 @@ from gateway.core.errors import BackendBroke, LocalModelUnfit
 from gateway.core.types import Chunk, Decision, Score, Usage
 from gateway.transform import Pseudonymise
 from tests.support.line import IBAN, Lines, ScriptedLocal, ScriptedRemote, WordDetector, asking, text_of
+from tests.support.still import still
 
 pytestmark = pytest.mark.anyio
 
@@ -183,6 +184,7 @@ async def test_another_backends_answer_is_not_stored_under_the_first_ones_name(l
 
 
 @pytest.mark.parametrize("streamed", [False, True])
+@still
 async def test_identical_requests_in_flight_ask_the_upstream_once(lines: Lines, streamed: bool) -> None:
     line = lines()
     texts: list[str] = []
@@ -221,6 +223,7 @@ async def test_twins_of_a_request_that_another_backend_answers_do_not_wait_for_i
     assert begun == 3
 
 
+@still
 async def test_when_the_first_of_two_twins_leaves_the_second_asks_for_itself(lines: Lines) -> None:
     line = lines(ScriptedRemote("large", pause=anyio.Event()))
 
@@ -243,6 +246,7 @@ async def test_when_the_first_of_two_twins_leaves_the_second_asks_for_itself(lin
 # ── Leaving early ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 
+@still
 async def test_a_client_that_leaves_in_the_middle_is_recorded_and_its_backend_is_closed(lines: Lines) -> None:
     line = lines(ScriptedRemote("large", pause=anyio.Event()))
     with anyio.move_on_after(0.05):

@@ -16,8 +16,9 @@ from gateway.policy.explain import decision_to_json
 from gateway.policy.replay import replay
 from gateway.traffic import RollingTraffic
 from tests.support.line import ANSWER, IBAN, Line, Lines, ScriptedLocal, ScriptedRemote, asking, text_of
+from tests.support.still import still
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, still]
 
 OUT = "name: x\npermit: [{name: out, zone: remote, when: {sensitivity: {at_most: internal}, target: {%s}}}]\n"
 EVERYTHING_OUT = "name: x\npermit: [{name: out, zone: remote, when: {sensitivity: {at_most: internal}, %s}}]\n"

@@ -11,6 +11,7 @@ from gateway.core.errors import ConfigurationError
 from gateway.policy.cases import CATALOGUE
 from gateway.policy.doubts import Vocabulary
 from gateway.policy.source import FilePolicySource
+from tests.support.waiting import PATIENCE_S
 
 
 def write(path: Path, text: str) -> None:
@@ -81,7 +82,7 @@ async def test_watching_reloads_and_tells_once_per_change(path: Path) -> None:
     told: list[tuple[str, bool]] = []
 
     async def until(count: int) -> None:
-        with anyio.fail_after(5):
+        with anyio.fail_after(PATIENCE_S):
             while len(told) < count:
                 await anyio.sleep(0.005)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.api.collect import Collector
@@ -175,7 +175,7 @@ def ask(gateway: Serving, question: str, *, stream: bool, **more: Any) -> tuple[
     return answer.headers["x-gateway-cache"], whole(body), body["usage"]
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None)
 @given(st.data(), upstream_events())
 def test_a_real_gateway_gives_the_same_stream_however_the_bytes_arrive(
     gateway: Serving, outside: CaptureServer, data: st.DataObject, told: list[dict[str, Any]]

@@ -25,6 +25,8 @@ from typing import Any
 
 import pytest
 
+from tests.support.waiting import PATIENCE_S
+
 MODEL = "capture-1"
 
 
@@ -73,7 +75,7 @@ class Recorded:
     def json(self) -> Any:
         return json.loads(self.body)
 
-    def wait_until_left(self, timeout_s: float = 5.0) -> float:
+    def wait_until_left(self, timeout_s: float = PATIENCE_S) -> float:
         """When the client went away. Fails when it does not."""
         assert self._left.wait(timeout_s), "the client is still connected"
         assert self.left_at is not None
@@ -122,7 +124,7 @@ class CaptureServer:
         self.received, self.requests = b"", []
         self._script.clear()
 
-    def wait_for_requests(self, count: int, timeout_s: float = 5.0) -> list[Recorded]:
+    def wait_for_requests(self, count: int, timeout_s: float = PATIENCE_S) -> list[Recorded]:
         with self._changed:
             enough = self._changed.wait_for(lambda: len(self.requests) >= count, timeout_s)
         assert enough, f"{len(self.requests)} of {count} requests came"
@@ -130,13 +132,13 @@ class CaptureServer:
 
     def __enter__(self) -> CaptureServer:
         self._thread.start()
-        asyncio.run_coroutine_threadsafe(self._start(), self._loop).result(10)
+        asyncio.run_coroutine_threadsafe(self._start(), self._loop).result(PATIENCE_S)
         return self
 
     def __exit__(self, *_: object) -> None:
-        asyncio.run_coroutine_threadsafe(self._stop(), self._loop).result(10)
+        asyncio.run_coroutine_threadsafe(self._stop(), self._loop).result(PATIENCE_S)
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(10)
+        self._thread.join(PATIENCE_S)
         self._loop.close()
 
     async def _start(self) -> None:

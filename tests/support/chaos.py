@@ -26,8 +26,9 @@ from tests.support.serving import Serving
 
 PLANTED = "zanzibar-marmalade"
 """Stands in every prompt and must stand in no log."""
-PATIENCE_S = 90
+PATIENCE_S = 240
 """A request without a word for so long hangs. On a busy machine a full queue alone takes tens of seconds."""
+LEAST_SHOTS = 4
 
 CITY = {
     "type": "object",
@@ -83,13 +84,19 @@ class Shot:
 
 @dataclass
 class Chaos:
-    """What happened."""
+    """What happened, and how long it goes on: `until`, or up to `latest` for want of shots."""
 
+    until: float
+    latest: float
     ends: list[End] = field(default_factory=list)
     shots: list[Shot] = field(default_factory=list)
     children: set[int] = field(default_factory=set)
     proven: float = 0.0
     """When the latest request that was answered had begun."""
+
+    @property
+    def over(self) -> bool:
+        return time.monotonic() >= (self.until if len(self.shots) >= LEAST_SHOTS else self.latest)
 
     @property
     def problems(self) -> list[str]:
@@ -107,25 +114,27 @@ class Chaos:
 
 
 async def chaos(gateway: Serving, keys: Sequence[str], seconds: float, seed: int, *, hangs: bool = False) -> Chaos:
-    """Load `gateway` with one client per key for so long, shooting; `hangs` lets stopped children lie until found."""
-    seen = Chaos()
-    until = time.monotonic() + seconds
+    """Load `gateway` with one client per key for so long, shooting; `hangs` lets stopped children lie until found.
+
+    Where a child takes long to rise it goes on until there were LEAST_SHOTS, three times as long at most.
+    """
+    seen = Chaos(time.monotonic() + seconds, time.monotonic() + 3 * seconds)
     limits = httpx.Limits(max_keepalive_connections=0)
     async with (
         httpx.AsyncClient(base_url=gateway.url, trust_env=False, timeout=PATIENCE_S, limits=limits) as http,
         anyio.create_task_group() as tasks,
     ):
         for number, key in enumerate(keys):
-            tasks.start_soon(_client, http, key, random.Random(f"{seed}/{number}"), until, seen)
-        await _shoot(gateway, random.Random(seed), until, seen, hangs=hangs)
+            tasks.start_soon(_client, http, key, random.Random(f"{seed}/{number}"), seen)
+        await _shoot(gateway, random.Random(seed), seen, hangs=hangs)
     return seen
 
 
 # ── Clients ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-async def _client(http: httpx.AsyncClient, key: str, rng: random.Random, until: float, seen: Chaos) -> None:
-    while time.monotonic() < until:
+async def _client(http: httpx.AsyncClient, key: str, rng: random.Random, seen: Chaos) -> None:
+    while not seen.over:
         shape = dict(rng.choice(SHAPES))
         leaves = rng.uniform(0.01, 1.0) if shape.pop("leaves", False) else None
         wrong = shape.pop("wrong", "")
@@ -228,16 +237,16 @@ MOST_UNPROVEN = 2
 """So many children may die in a row without an answer; six make the engine rest."""
 
 
-async def _shoot(gateway: Serving, rng: random.Random, until: float, seen: Chaos, *, hangs: bool) -> None:
+async def _shoot(gateway: Serving, rng: random.Random, seen: Chaos, *, hangs: bool) -> None:
     kinds = SIGNALS[:]
     rng.shuffle(kinds)
     parent, risen, unproven = gateway.process.pid, time.monotonic(), 0
-    while time.monotonic() < until:
+    while not seen.over:
         await anyio.sleep(rng.uniform(0.1, 2.0))
-        while unproven >= MOST_UNPROVEN and seen.proven < risen and time.monotonic() < until:
+        while unproven >= MOST_UNPROVEN and seen.proven < risen and not seen.over:
             await anyio.sleep(0.02)
         child = child_of(parent)
-        if child is None or time.monotonic() >= until:
+        if child is None or seen.over:
             continue
         unproven = 0 if seen.proven >= risen else unproven + 1
         kind = kinds[len(seen.shots) % len(kinds)]
@@ -264,7 +273,7 @@ async def _hit(child: int, kind: signal.Signals, rng: random.Random, *, hangs: b
 
 async def _risen(gateway: Serving, child: int, seen: Chaos) -> None:
     """Wait until another child is there and has its model."""
-    with anyio.fail_after(60):
+    with anyio.fail_after(PATIENCE_S):
         while (now := child_of(gateway.process.pid)) in {None, child}:
             await anyio.sleep(0.01)
         assert now is not None

@@ -45,7 +45,7 @@ def run(folder: Path, *arguments: str | Path, stdin: str | bytes = b"", env: Map
         capture_output=True,
         cwd=folder,
         env=environment | dict(env or {}),
-        timeout=60,
+        timeout=300,
     )
     return Result(result.returncode, result.stdout.decode(), result.stderr.decode())
 

@@ -66,7 +66,7 @@ class Asker:
     def __call__(self, method: str, path: str, *, keep: bool = True, **options: Any) -> httpx.Response:
         self._number += 1
         headers = {"authorization": f"Bearer {self._key}", **options.pop("headers", {})}
-        with httpx.Client(timeout=30, trust_env=False) as client:
+        with httpx.Client(timeout=60, trust_env=False) as client:
             answer = client.request(method, self._gateway.url + path, headers=headers, **options)
         self.statuses.append(answer.status_code)
         name = f"{method} {path[:20]} no. {self._number} → {answer.status_code}"

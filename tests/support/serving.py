@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,7 +16,8 @@ from typing import Any
 import httpx
 import yaml
 
-from tests.support.valkey import free_port
+from tests.support.ports import held_port
+from tests.support.waiting import PATIENCE_S, wait_for
 
 
 @dataclass
@@ -41,50 +41,64 @@ class Serving:
         return (self.folder / "stderr.log").read_text(encoding="utf-8", errors="replace")
 
     def records(self, event: str | None = None) -> list[dict[str, Any]]:
-        """Audit records on disk, oldest first. Outcomes follow an answer by up to 50 ms: see `wait_for`."""
-        lines = (line for file in sorted(self.audit.glob("*.jsonl")) for line in file.read_text().splitlines())
+        """Audit records on disk, oldest first. Outcomes follow an answer by up to 50 ms: see `of` and `settled`."""
+        texts = (file.read_text() for file in sorted(self.audit.glob("*.jsonl")))
+        lines = (line for text in texts for line in text.rpartition("\n")[0].splitlines())  # one may be half written
         records = [json.loads(line) for line in lines]
         return [record for record in records if event is None or record["event"] == event]
 
     def of(self, request_id: str) -> list[dict[str, Any]]:
         """All records of one request, once its outcome is on disk."""
-        deadline = time.monotonic() + 5
-        while time.monotonic() < deadline:
+
+        def ended() -> list[dict[str, Any]]:
             records = [record for record in self.records() if record["request_id"] == request_id]
-            if any(record["event"] == "outcome" for record in records):
-                return records
-            time.sleep(0.02)
-        raise AssertionError(f"no outcome of {request_id} within 5 s")
+            return records if any(record["event"] == "outcome" for record in records) else []
+
+        return wait_for(ended)
+
+    def settled(self) -> list[dict[str, Any]]:
+        """All outcomes, once every request that was decided has one: none of an earlier test comes in any more."""
+
+        def all_ended() -> bool:
+            decided = {record["request_id"] for record in self.records("decided")}
+            return decided <= {record["request_id"] for record in self.records("outcome")}
+
+        wait_for(all_ended)
+        return self.records("outcome")
 
     def post(self, body: Any, path: str = "/v1/chat/completions", **options: Any) -> httpx.Response:
         with httpx.Client(timeout=60, trust_env=False) as client:
             return client.post(self.url + path, json=body, **options)
 
     def get(self, path: str, **options: Any) -> httpx.Response:
-        with httpx.Client(timeout=10, trust_env=False) as client:
+        with httpx.Client(timeout=PATIENCE_S, trust_env=False) as client:
             return client.get(self.url + path, **options)
 
     def ask(self, text: str, **more: Any) -> httpx.Response:
         headers = more.pop("headers", None)
         return self.post({"model": "auto", "messages": [{"role": "user", "content": text}], **more}, headers=headers)
 
-    def wait_until_ready(self, query: str = "", timeout_s: float = 90) -> None:
-        deadline = time.monotonic() + timeout_s
-        while time.monotonic() < deadline:
+    def wait_until_ready(self, query: str = "", timeout_s: float = 240, **options: Any) -> None:
+        """`options` are the client's: what it trusts, for one."""
+
+        def ready() -> bool:
             if self.process.poll() is not None:
                 raise AssertionError(f"gateway ended with {self.process.returncode}:\n{self.log()}")
             try:
-                if self.get("/readyz" + query).status_code == 200:
-                    return
+                with httpx.Client(timeout=PATIENCE_S, trust_env=False, **options) as client:
+                    return client.get(f"{self.url}/readyz{query}").status_code == 200
             except httpx.TransportError:
-                pass
-            time.sleep(0.05)
-        raise AssertionError(f"not ready within {timeout_s} s:\n{self.log()}")
+                return False
+
+        try:
+            wait_for(ready, timeout_s)
+        except AssertionError as error:
+            raise AssertionError(f"{error}; its log:\n{self.log()}") from None
 
     def hang_up(self) -> None:
         self.process.send_signal(signal.SIGHUP)
 
-    def stop(self, timeout_s: float = 20) -> int:
+    def stop(self, timeout_s: float = PATIENCE_S) -> int:
         if self.process.poll() is None:
             self.process.terminate()
         return self.process.wait(timeout_s)
@@ -99,16 +113,30 @@ def serving(
     ready: str | None = "",
 ) -> Iterator[Serving]:
     """Run `gateway serve` on `config` until the block is left. `ready=None` does not wait for readiness."""
-    port = free_port()
+    with held_port() as port:
+        server = _started(folder, port, config or {}, env or {})
+        try:
+            if ready is not None:
+                server.wait_until_ready(ready)
+            yield server
+        finally:
+            try:
+                server.stop()
+            except subprocess.TimeoutExpired:
+                server.process.kill()
+                server.process.wait()
+
+
+def _started(folder: Path, port: int, config: Mapping[str, Any], env: Mapping[str, str]) -> Serving:
     file = folder / "gateway.yaml"
-    settings = dict(config or {})
+    settings = dict(config)
     settings["server"] = {"host": "127.0.0.1", "port": port, **settings.get("server", {})}
     file.write_text(yaml.safe_dump(settings), encoding="utf-8")
     environment = {
         name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_") and "_API_KEY" not in name
     }
     # The encoder takes seconds to load and 150 MB: whoever wants it served says so.
-    environment |= {"PYTHONUNBUFFERED": "1", "GATEWAY_SCORE__ENCODER": "off", **(env or {})}
+    environment |= {"PYTHONUNBUFFERED": "1", "GATEWAY_SCORE__ENCODER": "off", **env}
     scheme = "https" if "tls" in settings["server"] else "http"
     with (folder / "stderr.log").open("wb") as log:
         process = subprocess.Popen(
@@ -119,14 +147,4 @@ def serving(
             env=environment,
             cwd=folder,
         )
-        server = Serving(process, f"{scheme}://127.0.0.1:{port}", folder, file)
-        try:
-            if ready is not None:
-                server.wait_until_ready(ready)
-            yield server
-        finally:
-            try:
-                server.stop()
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait(5)
+    return Serving(process, f"{scheme}://127.0.0.1:{port}", folder, file)

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import shutil
-import socket
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import redis
 
+from tests.support.ports import held_port
+from tests.support.waiting import wait_for
+
 
 class ValkeyServer:
-    """One server process that can be stopped and started again at the same port."""
+    """One server process that can be stopped and started again at the same port: see `valkey`."""
 
-    def __init__(self, folder: Path, *, unix: bool = False) -> None:
+    def __init__(self, folder: Path, port: int, *, unix: bool = False) -> None:
         self.folder = folder
         self.socket_path = folder / "s" if unix else None
-        self.port = free_port()
+        self.port = port
         self.url = f"redis://127.0.0.1:{self.port}"
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -29,20 +30,21 @@ class ValkeyServer:
             arguments += ["--unixsocket", str(self.socket_path)]
         with (self.folder / "valkey.log").open("ab") as log:
             self._process = subprocess.Popen([_binary(), *arguments], stdout=log, stderr=log)
-        until = time.monotonic() + 10
-        while time.monotonic() < until:
-            try:
-                with self.client() as client:
-                    client.ping()
-                return
-            except redis.ConnectionError:
-                time.sleep(0.02)
-        raise RuntimeError("the server did not start")
+        wait_for(self._answers)
+
+    def _answers(self) -> bool:
+        assert self._process is not None
+        assert self._process.poll() is None, (self.folder / "valkey.log").read_text()
+        try:
+            with self.client() as client:
+                return bool(client.ping())
+        except redis.ConnectionError:
+            return False
 
     def stop(self) -> None:
         if self._process is not None:
             self._process.kill()
-            self._process.wait(timeout=5)
+            self._process.wait()
             self._process = None
 
     def client(self) -> redis.Redis:
@@ -58,20 +60,14 @@ class ValkeyServer:
 
 
 @contextmanager
-def valkey(folder: Path) -> Iterator[ValkeyServer]:
-    server = ValkeyServer(folder)
-    server.start()
-    try:
-        yield server
-    finally:
-        server.stop()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+def valkey(folder: Path, *, unix: bool = False) -> Iterator[ValkeyServer]:
+    with held_port() as port:
+        server = ValkeyServer(folder, port, unix=unix)
+        try:
+            server.start()
+            yield server
+        finally:
+            server.stop()
 
 
 def _binary() -> str:

@@ -23,13 +23,13 @@ def server(tmp_path: Path) -> Iterator[ValkeyServer]:
 
 @pytest.fixture
 async def gateway() -> AsyncIterator[Callable[..., TaintMemory]]:
-    """Makes memories of several gateways and closes them."""
+    """Makes memories of several gateways and closes them. They are patient: deadlines have tests of their own."""
     made: list[TaintMemory] = []
 
     def make(url: str, **options: Any) -> TaintMemory:
         arguments = {
             "secret": SECRET,
-            "timeout_s": 1.0,
+            "timeout_s": 20.0,
             "breaker": Breaker(failures=1, rest_s=0.05),
             **options,
         }

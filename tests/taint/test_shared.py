@@ -18,6 +18,7 @@ from gateway.core.errors import ConfigurationError
 from gateway.core.types import Scan, Unreadable
 from gateway.taint import TaintMemory, open_taints
 from gateway.taint.proof import NAME
+from tests.support.ports import held_port
 from tests.support.tainting import (
     ANSWER,
     Clock,
@@ -31,7 +32,7 @@ from tests.support.tainting import (
     kinds,
     result,
 )
-from tests.support.valkey import ValkeyServer, free_port
+from tests.support.valkey import ValkeyServer
 
 pytestmark = pytest.mark.anyio
 
@@ -70,6 +71,13 @@ def frozen(server: ValkeyServer) -> Iterator[None]:
         os.kill(process, signal.SIGCONT)
 
 
+@pytest.fixture
+def nobody() -> Iterator[str]:
+    """An address where no server is."""
+    with held_port() as port:
+        yield f"redis://127.0.0.1:{port}"
+
+
 # -- shared ----------------------------------------------------------------------------------------------------
 
 
@@ -106,7 +114,7 @@ async def test_a_gateway_that_starts_later_reads_all_of_a_long_log(server: Valke
 async def test_a_log_too_long_for_one_deadline_is_read_on_with_the_next_request(
     server: ValkeyServer, gateway: Make
 ) -> None:
-    here, late = gateway(server.url), gateway(server.url, timeout_s=1.0)
+    here, late = gateway(server.url), gateway(server.url)
     for number in range(100):
         await answer(here, chat("q"), f"Case {number}: {ANSWER[number : number + 150]}")
     late._store._patience_s = 0.0  # every page is too slow
@@ -179,11 +187,10 @@ async def test_nothing_readable_lies_in_the_server(server: ValkeyServer, gateway
 
 
 async def test_keys_expire_with_what_they_hold(server: ValkeyServer, gateway: Make) -> None:
-    await answer(gateway(server.url, ttl_s=0.1), chat("q"))
+    await answer(gateway(server.url, ttl_s=60), chat("q"))
     with server.client() as client:
-        assert len(logs(client)) == 1
-        await anyio.sleep(0.2)
-        assert logs(client) == []
+        (key,) = logs(client)
+        assert 0 < client.pttl(key) <= 60_000
 
 
 async def test_a_log_has_a_bound(server: ValkeyServer, gateway: Make) -> None:
@@ -236,14 +243,16 @@ FRESH = {
 
 
 @pytest.mark.parametrize("request_", BRINGS_BACK.values(), ids=BRINGS_BACK.keys())
-async def test_without_the_server_what_brings_something_back_is_unread(gateway: Make, request_: Any) -> None:
-    taints = gateway(f"redis://127.0.0.1:{free_port()}")
+async def test_without_the_server_what_brings_something_back_is_unread(
+    gateway: Make, nobody: str, request_: Any
+) -> None:
+    taints = gateway(nobody)
     assert (await taints.recall(request_)).unreadable == UNAVAILABLE
 
 
 @pytest.mark.parametrize("request_", FRESH.values(), ids=FRESH.keys())
-async def test_without_the_server_what_is_new_goes_on(gateway: Make, request_: Any) -> None:
-    taints = gateway(f"redis://127.0.0.1:{free_port()}")
+async def test_without_the_server_what_is_new_goes_on(gateway: Make, nobody: str, request_: Any) -> None:
+    taints = gateway(nobody)
     assert await taints.recall(request_) == Scan()
 
 
@@ -289,16 +298,15 @@ async def test_a_server_killed_midway_costs_nothing_that_was_remembered(server: 
 async def test_a_server_that_says_nothing_costs_its_deadline_and_then_nothing(
     server: ValkeyServer, gateway: Make
 ) -> None:
-    taints = gateway(server.url, timeout_s=0.05, breaker=Breaker())
+    taints = gateway(server.url, timeout_s=0.05, breaker=Breaker(failures=3, rest_s=3600))
     assert await taints.warm()
     with frozen(server):
         slow = [await timed(taints) for _ in range(3)]
         assert min(slow) > 0.045  # it did wait
-        assert max(slow) < 5  # 50 ms, and room for a busy test machine
-        began = time.perf_counter()
+        assert min(slow) < 1.5  # 50 ms, and room for a busy test machine; the vendor's own patience is 2 s
         for _ in range(300):
             assert (await taints.recall(chat("q", "Yes."))).unreadable == UNAVAILABLE
-        assert time.perf_counter() - began < 10  # asked each time, it would be 15
+        assert taints.status()["failures"] == 3  # nobody asks it any more
         await answer(taints, chat("q"))
         assert taints.status()["unsent"] == 1
 
@@ -337,8 +345,8 @@ async def test_a_foreign_type_under_the_name_is_a_memory_that_cannot_be_asked(
     assert there.status()["state"] == "ok"
 
 
-async def test_what_waits_for_the_server_has_a_bound(gateway: Make) -> None:
-    taints = gateway(f"redis://127.0.0.1:{free_port()}")
+async def test_what_waits_for_the_server_has_a_bound(gateway: Make, nobody: str) -> None:
+    taints = gateway(nobody)
     taints._store._max_unsent = 10
     for number in range(30):
         await answer(taints, chat("q", conversation=f"c-{number}"), "short")

