@@ -41,7 +41,7 @@ from gateway.core.recording import Recording, unrecorded
 from gateway.core.refusal import refusal
 from gateway.core.release import check, release
 from gateway.core.trace import Trace, ms_since
-from gateway.core.types import Allowed, Assessment, BackendSpec, Chunk, Decision, Json, Pieces, Request, Zone
+from gateway.core.types import Allowed, Assessment, BackendSpec, Chunk, Decision, Json, Outgoing, Pieces, Request, Zone
 from gateway.core.waiting import Seats, patiently
 from gateway.core.ways import changed, moves_on
 from gateway.draft import Draft, prepared
@@ -269,7 +269,8 @@ class Pipeline:
         if altered is None:
             outgoing = backend.prepare(request)
         else:
-            outgoing = backend.prepare(altered.request).after(way.transform, altered.replaced)
+            made = backend.prepare(altered.request)
+            outgoing = Outgoing(made.backend, made.payload, made.dropped, way.transform, altered.replaced)
         try:
             scan = await self._parts.detector.scan(outgoing.payload, asked.seen)
         except Exception as error:

@@ -259,16 +259,22 @@ class BackendSpec:
 
     def lacks(self, needs: Needs) -> tuple[str, ...]:
         """Every need that it cannot meet well."""
-        met = (
-            ("image", needs.image, self.images),
-            ("audio", needs.audio, self.audio),
-            ("file", needs.file, self.files),
-            ("tools", needs.tools, self.tools),
-            ("response_format", needs.schema, self.schema),
-            ("logprobs", needs.logprobs, self.logprobs),
-            ("context", self.context, needs.context <= self.context),
-        )
-        return tuple([name for name, needed, has in met if needed and not has])
+        lacks: list[str] = []
+        if needs.image and not self.images:
+            lacks.append("image")
+        if needs.audio and not self.audio:
+            lacks.append("audio")
+        if needs.file and not self.files:
+            lacks.append("file")
+        if needs.tools and not self.tools:
+            lacks.append("tools")
+        if needs.schema and not self.schema:
+            lacks.append("response_format")
+        if needs.logprobs and not self.logprobs:
+            lacks.append("logprobs")
+        if self.context and needs.context > self.context:
+            lacks.append("context")
+        return tuple(lacks)
 
     def speaks(self, language: str | None) -> bool:
         return not self.languages or language is None or language in self.languages
@@ -392,7 +398,3 @@ class Outgoing:
     """The transform that the text went through before the wire wrote it down; one of TRANSFORMS."""
     replaced: int = 0
     """How many values that transform replaced."""
-
-    def after(self, transform: str | None, replaced: int) -> Outgoing:
-        """The same, of a text that went through `transform`."""
-        return Outgoing(self.backend, self.payload, self.dropped, transform, replaced)
