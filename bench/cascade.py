@@ -28,7 +28,7 @@ from gateway.calibrate.label import Labelled
 from gateway.calibrate.made import item_of, rows_of
 from gateway.calibrate.probes import Probe, load
 from gateway.cascade.signs import NAMES
-from gateway.core.draft import Beginning
+from gateway.core.beginning import Beginning
 from gateway.core.types import BackendSpec, Chunk, Zone
 from gateway.settings.drafting import Cascade
 

@@ -9,7 +9,7 @@ from functools import partial
 
 import anyio
 
-from gateway.core.draft import Beginning, facts, home
+from gateway.core.beginning import Beginning, facts, home
 from gateway.core.parts import Asked, Parts
 from gateway.core.trace import Trace, ms_since
 from gateway.core.types import Decision, Json, Pieces

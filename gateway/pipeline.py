@@ -21,10 +21,8 @@ from typing import Any
 
 import anyio
 
-from gateway.core import draft as drafts
-from gateway.core.aside import left_aside
 from gateway.core.assess import assess, looked_again, told
-from gateway.core.beside import beside
+from gateway.core.beginning import drafted
 from gateway.core.errors import (
     BackendBroke,
     BackendError,
@@ -34,9 +32,11 @@ from gateway.core.errors import (
     LocalUnavailable,
     Refused,
 )
+from gateway.core.ignored import ignored
 from gateway.core.in_force import PolicyReplaced, outdated, still_in_force
 from gateway.core.parts import Asked, Parts, Reply, nobody
 from gateway.core.ports import Answer, Policy, Turn
+from gateway.core.read_along import read_along
 from gateway.core.recording import Recording, unrecorded
 from gateway.core.refusal import refusal
 from gateway.core.release import check, release
@@ -77,7 +77,7 @@ class Pipeline:
                 _certain(asked)  # otherwise it is once the draft has been seen
             async with AsyncExitStack() as stack:
                 reply = await self._answer(asked, draft, trace, stack)
-                yield await beside(self._parts.shadow, asked, reply, stack)
+                yield await read_along(self._parts.shadow, asked, reply, stack)
             if trace.complete:
                 trace.outcome = "cached" if trace.cache == "hit" else "ok"
         except Refused as error:
@@ -133,7 +133,7 @@ class Pipeline:
         stack.push_async_callback(draft.aclose)
         await draft.hold(None if stays else cascade.most_s)
         trace.draft, trace.draft_ms = "given", draft.ms
-        assessment = drafts.drafted(cascade, self._parts.traffic, asked, draft.beginning)
+        assessment = drafted(cascade, self._parts.traffic, asked, draft.beginning)
         if assessment is not None:
             asked = await self._decide_anew(replace(asked, assessment=assessment), trace, {"draft": draft.facts})
         if asked.decision.zone is not Zone.LOCAL or asked.decision.adapter != draft.home.adapter:
@@ -249,7 +249,7 @@ class Pipeline:
             )
         goes_on = draft if draft is not None and not draft.closed else None
         answer = goes_on.stream() if goes_on else local.stream(asked.request, asked.decision)
-        return local.spec, left_aside(asked.request.body, local.honours), self._guarded(answer, asked)
+        return local.spec, ignored(asked.request.body, local.honours), self._guarded(answer, asked)
 
     def _guarded(self, stream: AsyncGenerator[Pieces, None], asked: Asked) -> AsyncGenerator[Pieces, None]:
         """The answer without what the policy takes out of answers. The client's own values are put back after that."""

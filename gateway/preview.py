@@ -9,8 +9,8 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import Any
 
-from gateway.core import draft as drafts
 from gateway.core.assess import assess
+from gateway.core.beginning import home
 from gateway.core.errors import AuditUnavailable
 from gateway.core.parts import Asked, Parts, nobody
 from gateway.core.records import AuditRecord
@@ -41,7 +41,7 @@ class Preview:
     def _drafts(self, asked: Asked) -> bool:
         """It would begin here unseen, and what its first tokens show would be decided anew."""
         cascade, local = self._parts.cascade, self._parts.local
-        return cascade is not None and local is not None and drafts.home(cascade, self._traffic, asked) is not None
+        return cascade is not None and local is not None and home(cascade, self._traffic, asked) is not None
 
     def _specs(self) -> list[BackendSpec]:
         local = [] if self._parts.local is None else [self._parts.local.spec]

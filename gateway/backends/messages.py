@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from gateway.backends.allow import Dropped, a_list, an_object
-from gateway.core.aside import is_thought
 from gateway.core.errors import Unsupported
+from gateway.core.ignored import is_thought
 from gateway.core.types import Json
 
 _FIELDS = {

@@ -17,7 +17,7 @@ from gateway.calibrate.apgr import Array, Index, apgr
 from gateway.calibrate.fit import FOLDS, split
 from gateway.cascade.head import FAR, Head
 from gateway.cascade.signs import BEFORE, Signs
-from gateway.core.draft import Beginning
+from gateway.core.beginning import Beginning
 from gateway.core.types import Json
 
 FEWEST = 60

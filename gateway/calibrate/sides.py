@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from gateway.calibrate.journal import Answer
 from gateway.calibrate.probes import Probe
 from gateway.core.asking import undecided
-from gateway.core.draft import Beginning
+from gateway.core.beginning import Beginning
 from gateway.core.ports import LocalBackend
 from gateway.core.types import Chunk, Json, Principal, Request
 

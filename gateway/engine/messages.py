@@ -7,8 +7,8 @@ from typing import Any
 
 import orjson
 
-from gateway.core.aside import is_thought
 from gateway.core.errors import BadRequest, UnsupportedContent
+from gateway.core.ignored import is_thought
 from gateway.engine.tools.scan import Value
 
 SYSTEM_PROMPT = "You are a helpful AI assistant."

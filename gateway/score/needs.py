@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from gateway.core.aside import THOUGHT_FIELDS, is_thought
+from gateway.core.ignored import THOUGHT_FIELDS, is_thought
 from gateway.core.types import Needs
 
 CHARS_PER_TOKEN = {"ascii": 4.0, "latin": 3.0, "code": 2.8, "cyrillic": 1.9, "signs": 0.7, "other": 1.2}

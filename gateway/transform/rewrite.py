@@ -14,9 +14,9 @@ from typing import Any
 
 import anyio
 
-from gateway.core.aside import is_thought
 from gateway.core.asking import ask, undecided
 from gateway.core.errors import DeadlineExceeded, EgressDenied, GatewayError
+from gateway.core.ignored import is_thought
 from gateway.core.ports import Detector, LocalBackend, Transformed
 from gateway.core.types import (
     TAINT,

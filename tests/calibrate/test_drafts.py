@@ -12,7 +12,7 @@ import pytest
 from gateway.calibrate.drafts import FEWEST, Row, fit, row
 from gateway.cascade import Head
 from gateway.cascade.signs import NAMES
-from gateway.core.draft import Beginning
+from gateway.core.beginning import Beginning
 from gateway.core.types import Chunk
 
 

@@ -10,8 +10,8 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.core.beginning import Beginning, drafted, home
 from gateway.core.confidence import Confidence
-from gateway.core.draft import Beginning, drafted, home
 from gateway.core.parts import Asked
 from gateway.core.types import (
     Assessment,

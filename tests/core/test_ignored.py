@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gateway.core.aside import left_aside
+from gateway.core.ignored import ignored
 
 HONOURED = frozenset({"messages", "model"})
 
@@ -32,4 +32,4 @@ def body(*messages: Any, **more: Any) -> dict[str, Any]:
     ids=["nothing", "fields", "thinking", "null", "sealed", "malformed", "no messages"],
 )
 def test_fields_and_foreign_thinking_are_named(asked: dict[str, Any], names: tuple[str, ...]) -> None:
-    assert left_aside(asked, HONOURED) == names
+    assert ignored(asked, HONOURED) == names

@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack, aclosing
 from gateway.core.parts import Asked, Reply, Shadow
 
 
-async def beside(shadow: Shadow | None, asked: Asked, reply: Reply, stack: AsyncExitStack) -> Reply:
+async def read_along(shadow: Shadow | None, asked: Asked, reply: Reply, stack: AsyncExitStack) -> Reply:
     """The same reply, its pieces noted on their way where `shadow` wants them."""
     noted = None if shadow is None else shadow.watch(asked, reply)
     if noted is not None:

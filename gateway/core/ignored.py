@@ -17,7 +17,7 @@ THOUGHT_PARTS = frozenset({"thinking", "redacted_thinking", "reasoning", "reason
 _PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}\Z")
 
 
-def left_aside(body: Mapping[str, Json], honoured: frozenset[str]) -> tuple[str, ...]:
+def ignored(body: Mapping[str, Json], honoured: frozenset[str]) -> tuple[str, ...]:
     """Names of the fields that the answer takes no notice of. A name is the client's text: an odd one is not told."""
     names = {name if _PLAIN_NAME.match(name) else "?" for name in body.keys() - honoured}
     return tuple(sorted(names | thoughts(body.get("messages"))))
