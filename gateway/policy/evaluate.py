@@ -60,7 +60,7 @@ class CompiledPolicy:
 
     def decide(self, request: Request, assessment: Assessment) -> Decision:
         facts = self.facts(request, assessment)
-        decision = self._place(facts)
+        decision = _told(self._place(facts), facts)
         return self._adapted(decision, facts) if self.adapters or request.adapter else decision
 
     def facts(self, request: Request, assessment: Assessment) -> Facts:
@@ -237,6 +237,15 @@ class CompiledPolicy:
         own = {rule.kind for rule in self.own.rules}
         found = facts.assessment.findings
         return way.transform == "rewrite" or any(each.category in VALUES or each.kind in own for each in found)
+
+
+def _told(decision: Decision, facts: Facts) -> Decision:
+    """With a notice where another backend answers than the one that the client named."""
+    wish = facts.named
+    if wish is None or facts.request.local_only or decision.refusal is not None or decision.backend == wish.name:
+        return decision
+    told = f"backend {wish.name!r} was asked for and cannot have this request; {decision.backend!r} answers it"
+    return replace(decision, notice="; ".join(filter(None, (told, decision.notice))))
 
 
 def _transform(backend: BackendSpec, demanding: Sequence[Permit]) -> str | None:

@@ -363,6 +363,14 @@ def test_an_unmet_wish_is_answered_or_refused(wish: str, compiled: Compiled, ask
     assert compiled("name: x\nunmet_wish: refuse\n").decide(ask(model=wish, local_only=True), facts()).refusal is None
 
 
+def test_whoever_named_another_backend_is_told_which_one_answers(compiled: Compiled, ask: Any, facts: Any) -> None:
+    fenced = compiled(policy(permit(rest="to: [large-eu]")))
+    told = "backend 'large' was asked for and cannot have this request; 'large-eu' answers it"
+    assert fenced.decide(ask(model="large"), facts()).notice == told
+    assert compiled("name: x\n").decide(ask(model="large"), facts()).notice == told.replace("large-eu", "smollm2")
+    assert {fenced.decide(quiet, facts()).notice for quiet in (ask(), ask(model="large-eu"))} == {None}
+
+
 def test_a_wish_behind_the_fence_is_unmet(compiled: Compiled, ask: Any, facts: Any) -> None:
     fenced = compiled(policy(permit(rest="to: [large-eu]"), rest="unmet_wish: refuse\n"))
     assert fenced.decide(ask(model="large"), facts()).refusal == "model_not_permitted"
