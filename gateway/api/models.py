@@ -34,4 +34,5 @@ def unknown_model(asked: str, names: Collection[str]) -> UnknownModel:
         return UnknownModel(f"model {model!r} has no adapter {adapter!r}; known: {', '.join(adapters)}")
     if model in names:
         return UnknownModel(f"model {model!r} has no adapters, so not {adapter!r} either; ask for {model!r}")
-    return UnknownModel(f"model {asked!r} is not offered here; GET /v1/models lists what is, and the operator can add it to aliases")
+    way_out = "GET /v1/models lists what is, and the operator can add it to aliases"
+    return UnknownModel(f"model {asked!r} is not offered here; {way_out}")
