@@ -40,6 +40,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):  # a character that the terminal cannot show must not end a command
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+    # Before numpy is there: on the few rows of one request its threads wait for each other, and for the engine's.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         command = importlib.import_module(f"gateway.commands.{args.command}")
         code: int = command.run(args)

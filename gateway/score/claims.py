@@ -53,10 +53,12 @@ LIKE = str.maketrans("аеорсухіѕј", "aeopcyxisj")
 """Cyrillic letters that look like Latin ones."""
 MIXED = re.compile(r"[a-z][\u0430-\u0458]|[\u0430-\u0458][a-z]")
 WORD = re.compile(r"\w+")
-DIGITED = re.compile(r"(?<=[a-z])[013457]")
-LETTERED = re.compile(r"(?<!\w)[a-z]+[013457][a-z013457]*(?!\w)")
+DIGITS = "013457"
+DIGITED = re.compile(rf"[{DIGITS}](?<=[a-z].)")
+"""A digit behind a letter; the digit stands first, because there are fewer of them to try."""
+LETTERED = re.compile(rf"(?<!\w)[a-z]+[{DIGITS}][a-z{DIGITS}]*(?!\w)")
 """A word with digits for letters."""
-LEET = str.maketrans("013457", "oieast")
+LEET = str.maketrans(DIGITS, "oieast")
 UNSEEN = dict.fromkeys((0xAD, 0x200B, 0x200C, 0x200D, 0x2060, 0xFEFF, *range(0xE0000, 0xE0080)))
 """Characters that nobody sees, mapped to nothing."""
 
@@ -78,7 +80,7 @@ def seen(text: str) -> str:
 
 def without_claims(text: str) -> str:
     """The text without runs that talk to a router or claim difficulty, and without strings no person reads."""
-    text = _read_by_people(text)
+    text = read_by_people(text)
     lowered = _folded(text)
     if any(map(lowered.__contains__, SETTERS)):
         text = SETTING.sub(" ", text)
@@ -88,7 +90,7 @@ def without_claims(text: str) -> str:
     kept: list[str] = []
     done = start = 0
     for end in [*(found.end() for found in BREAK.finditer(lowered)), len(lowered)]:
-        for first, last in _spans(lowered, start, end):
+        for first, last in _spans(lowered, start, end) if _may_hold_gadget(lowered[start:end]) else ():
             first, last = around(text, max(done, start), first, last)
             kept.append(text[done:first].rstrip(" "))
             done = last
@@ -96,12 +98,12 @@ def without_claims(text: str) -> str:
     return " ".join([*kept, text[done:].lstrip(" ")]).strip(" ") if kept else text
 
 
-def _read_by_people(text: str) -> str:
+def read_by_people(text: str) -> str:
     """Without strings that no person reads, and letters set apart that name a model."""
     lengths = list(map(len, text.split()))
     if max(lengths, default=0) >= LONGEST:
         text = OPAQUE.sub(_opaque, text)
-    elif lengths.count(1) < 4:  # of the six letters that SPACED wants, the first and the last may touch other signs
+    elif b"\1\1\1\1" not in bytes(lengths):  # of SPACED's six letters the first and the last may touch other signs
         return text
     return SPACED.sub(_spaced, text)
 
@@ -143,10 +145,7 @@ def _held(tokens: Iterable[str]) -> set[str]:
 def _may_hold_gadget(lowered: str) -> bool:
     """Whether a run somewhere in it may be a gadget; a number is taken to be there."""
     known = kinds()
-    held = {"number"}
-    for token in known.keys() & set(tokens_in(lowered)):
-        held |= known[token]
-    return _gadget(held)
+    return _gadget({"number"}.union(*[known[token] for token in known.keys() & set(tokens_in(lowered))]))
 
 
 def _gadget(held: set[str]) -> bool:
@@ -160,7 +159,9 @@ def _folded(text: str) -> str:
         lowered = "".join(letter.lower() if len(letter.lower()) == 1 else letter for letter in text)
     if not lowered.isascii() and MIXED.search(lowered):
         lowered = WORD.sub(lambda word: _latin(word.group()), lowered)
-    return LETTERED.sub(lambda word: word.group().translate(LEET), lowered) if DIGITED.search(lowered) else lowered
+    if DIGITED.search(lowered):
+        lowered = LETTERED.sub(lambda word: word.group().translate(LEET), lowered)
+    return lowered
 
 
 def _latin(word: str) -> str:

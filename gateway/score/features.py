@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import chain
 
 from gateway.score.ask import Ask
 from gateway.score.language import identify
@@ -85,19 +86,16 @@ def instruction(lowered: str, tokens: tuple[str, ...], table: Cues) -> tuple[str
 def count(tokens: tuple[str, ...], table: Cues, counts: dict[str, int]) -> None:
     """Add the cues among the tokens to `counts`."""
     words, stems, phrases = table.words, table.stems, table.phrases
-    said = [cue for token in tokens[:OPENING] for cue in table.openers.get(token, ())]
-    for place, token in enumerate(tokens):
-        if token in words:
-            said += words[token]
-        elif len(token) >= STEM and (stem := token[:STEM]) in stems:
-            said += stems[stem]
-        if token in phrases:
-            said += [
-                cue
-                for rest, cue, opening in phrases[token]
-                if not (opening and place >= OPENING) and tokens[place + 1 : place + 1 + len(rest)] == rest
-            ]
-    for cue in said:
+    found = [table.openers[token] for token in tokens[:OPENING] if token in table.openers]
+    found += [words[token] for token in tokens if token in words]
+    found += [
+        stems[token[:STEM]] for token in tokens if len(token) >= STEM and token[:STEM] in stems and token not in words
+    ]
+    for place in [place for place, token in enumerate(tokens) if token in phrases]:
+        for rest, cue, opening in phrases[tokens[place]]:
+            if not (opening and place >= OPENING) and tokens[place + 1 : place + 1 + len(rest)] == rest:
+                found.append((cue,))
+    for cue in chain.from_iterable(found):
         if cue in counts:
             counts[cue] += 1
 
@@ -114,7 +112,7 @@ def word_count(ask: Ask, tokens: int, language: str | None) -> int:
 
 def _values(ask: Ask, counts: dict[str, int], words: int, language: str | None) -> tuple[float, ...]:
     text, tokens = ask.prose, ask.tokens
-    numbers = sum([token[0].isdigit() for token in tokens])
+    numbers = len([token for token in tokens if token[0].isdigit()])
     signs = sum(map(text.count, ASCII_SIGNS if text.isascii() else SIGNS))
     code = 2 if ask.fences else sum(map(text.count, CODE_SIGNS))
     hard = sum(1 for cue in HARD if counts[cue])
@@ -122,7 +120,7 @@ def _values(ask: Ask, counts: dict[str, int], words: int, language: str | None) 
     heavy = hard or signs > 2 or code
     given = any(counts[cue] for cue in GIVEN)
     long_word = _LONG_WORD.get(language or "", 10)
-    long_words = sum([len(token) >= long_word for token in tokens])
+    long_words = len([token for token in tokens if len(token) >= long_word])
     problem = (
         1.0
         if counts["quantity"] + numbers > 2 and counts["quantity"] and numbers
@@ -133,7 +131,7 @@ def _values(ask: Ask, counts: dict[str, int], words: int, language: str | None) 
     ends = text.count(". ") + text.count("? ") + text.count("! ") + text.count("\n") + 1
     return (
         math.log1p(words) / 7,
-        *(_SATURATED[min(counts[cue], 3)] for cue in CUES),
+        *[_SATURATED[min(counts[cue], 3)] for cue in CUES],
         math.log1p(ends) / 4,
         min(text.count("?"), 3) / 3,
         min(numbers, 8) / 8,

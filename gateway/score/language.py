@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import defaultdict
 from collections.abc import Sequence
 
 from gateway.score.lexicon import Evidence
@@ -39,6 +40,8 @@ ENOUGH = 1.7
 """Evidence below this, about two words of one language alone, decides nothing."""
 CLEAR = 1.45
 """The best language must have this many times the evidence of the second."""
+CODE = "{}();=<>_[]"
+_CODE = dict.fromkeys(map(ord, CODE))
 CODE_DENSITY = 0.03
 """Share of braces, semicolons, indents and the like above which English keywords of programs count for nothing."""
 
@@ -48,21 +51,21 @@ def identify(text: str, tokens: Sequence[str], evidence: Evidence) -> tuple[str 
     if not text.isascii() and (script := _by_script(text)) is not None:
         return script
     ignored = evidence.keywords if _dense(text) else frozenset()
-    votes: dict[str, float] = {}
+    votes: defaultdict[str, float] = defaultdict(float)
     words, ends = evidence.words, evidence.ends
     for token in tokens[:TOKENS]:
-        if token in words:
-            found = () if token in ignored else words[token]
-        elif len(token) > 4:
-            found = ends.get(token[-4:]) or ends.get(token[-3:], ())
-        else:
+        found = words.get(token)
+        if found is None:
+            found = ends.get(token[-4:]) or ends.get(token[-3:]) if len(token) > 4 else None
+        elif token in ignored:
             continue
-        for language, weight in found:
-            votes[language] = votes.get(language, 0.0) + weight
+        if found is not None:
+            for language, weight in found:
+                votes[language] += weight
     if not text.isascii():
         for letter in set(text.lower()):
             for language, weight in evidence.marks.get(letter, ()):
-                votes[language] = votes.get(language, 0.0) + weight
+                votes[language] += weight
     return _verdict(votes)
 
 
@@ -91,6 +94,6 @@ def _by_script(text: str) -> tuple[str | None, float] | None:
 
 
 def _dense(text: str) -> bool:
-    signs = sum(map(text.count, "{}();=<>_[]"))
+    signs = len(text) - len(text.translate(_CODE)) if text.isascii() else sum(map(text.count, CODE))
     signs += text.count("\n  ") + text.count("\n\t")
     return signs > CODE_DENSITY * len(text)
