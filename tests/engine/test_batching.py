@@ -102,7 +102,7 @@ async def flows(engine: LocalEngine, tools: Any) -> AsyncIterator[Flows]:
     await until(lambda: engine.waiting == 0)
 
 
-async def until(true: Callable[[], bool], within_s: float = 30) -> None:
+async def until(true: Callable[[], bool], within_s: float = 90) -> None:
     with anyio.fail_after(within_s):
         while not true():
             await anyio.sleep(0.005)
@@ -243,7 +243,7 @@ async def test_when_all_leave_in_the_middle_of_a_long_prompt_the_next_one_begins
             started.start(f"{number} " + "word " * 900, max_tokens=1)
         await until(lambda: engine.waiting == PLACES)
         await anyio.sleep(0.05)
-    await until(lambda: engine.cancelled >= before + PLACES, within_s=10)
+    await until(lambda: engine.cancelled >= before + PLACES)
     assert (await tools.say(engine, "Hi", max_tokens=1)).finishes == {0: ["length"]}
 
 
@@ -349,7 +349,7 @@ async def test_a_tenants_share_of_the_queue_is_all_it_gets(model: ModelFile, too
 
 
 async def test_who_waits_longer_than_wait_s_is_refused_and_the_others_go_on(model: ModelFile, tools: Any) -> None:
-    async with another(model, tools, parallel=1, wait_s=0.3) as engine, flows(engine, tools) as started:
+    async with another(model, tools, parallel=1, wait_s=1.5) as engine, flows(engine, tools) as started:
         running = started.start("Count the birds.", **ENDLESS)
         await running.begun.wait()
         late = started.start("Hi")
@@ -362,7 +362,7 @@ async def test_who_waits_longer_than_wait_s_is_refused_and_the_others_go_on(mode
 
 
 async def test_an_answer_longer_than_answer_s_is_cut_and_its_place_is_free(model: ModelFile, tools: Any) -> None:
-    async with another(model, tools, context=2048, parallel=1, answer_s=1.0) as engine, flows(engine, tools) as started:
+    async with another(model, tools, context=2048, parallel=1, answer_s=2.0) as engine, flows(engine, tools) as started:
         long = started.start("Count the birds.", **ENDLESS | {"max_tokens": 1900, "temperature": 1.5})
         await until(lambda: long.error is not None or long.usage is not None)
         assert isinstance(long.error, DeadlineExceeded)
@@ -535,10 +535,13 @@ async def test_long_prompts_that_nobody_waits_for_any_more_hold_up_nobody(engine
     with pytest.raises(ContextTooLong):
         await tools.say(engine, long)
     once = anyio.current_time() - began
+    began = anyio.current_time()
+    await tools.say(engine, "Hi", max_tokens=1)
+    alone = anyio.current_time() - began
     for _ in range(80):
         with anyio.move_on_after(0.005):
             await tools.say(engine, long)
     began = anyio.current_time()
     await tools.say(engine, "Hi", max_tokens=1)
-    assert anyio.current_time() - began < 20 * once + 1
+    assert anyio.current_time() - began < 20 * once + 20 * alone
     assert engine.waiting == 0
