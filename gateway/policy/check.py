@@ -37,7 +37,8 @@ def check_policy(path: Path, backends: Sequence[BackendSpec], vocabulary: Vocabu
     if policy is None:
         return Report(errors=tuple(wrong))
     found = doubts(file, vocabulary)
-    warnings = (*policy.warnings, *_doubtful(file, backends), *found.warnings)
+    loaded = (text for text in policy.warnings if text not in {*found.never, *found.warnings})
+    warnings = (*loaded, *_doubtful(file, backends), *found.warnings)
     unreachable = [
         f"{path}: permit {permit.name!r}: {why}"
         for permit in file.permit

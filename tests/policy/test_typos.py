@@ -10,6 +10,7 @@ import pytest
 
 from gateway.core.errors import ConfigurationError
 from gateway.policy.cases import CATALOGUE
+from gateway.policy.check import check_policy
 from gateway.policy.load import load_policy
 
 GOOD = """\
@@ -101,3 +102,11 @@ def test_a_language_that_no_request_has_is_no_protection(compiled: Callable[...,
     assert any("'Italiano' is no language's code" in text for text in permit.warnings)
     assert any("forbid 'f', when.language: 'German'" in text for text in forbid.warnings)
     assert not any("'it'" in text for text in forbid.warnings)
+
+
+def test_a_language_that_no_request_has_is_told_once_when_a_policy_is_checked(tmp_path: Path) -> None:
+    path = tmp_path / "policy.yaml"
+    path.write_text(GOOD + "forbid:\n  - {name: f, zone: remote, when: {language: {in: [German]}}}\n")
+    report = check_policy(path, CATALOGUE)
+    assert [("'German'" in text) for text in (*report.never, *report.warnings)].count(True) == 1
+    assert not report.ok
