@@ -53,7 +53,8 @@ def plain(detail: ErrorDetails, loc: Sequence[str | int], file: type[BaseModel])
         return _no_name(given, loc)
     if kind == "list_type":
         if len(loc) == 1 and loc[0] in _RULES:
-            return "this is a list; begin each entry with a hyphen, as in `- name: …`"
+            first = "note" if loc[0] == "cases" else "name"
+            return f"this is a list; begin each entry with a hyphen, as in `- {first}: …`"
         return "this is a list; write it in square brackets: [one, another]"
     if kind in ("model_type", "model_attributes_type", "dict_type"):
         return _EXAMPLES.get(str(bounds.get("class_name")), _WHOLE)
