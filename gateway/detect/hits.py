@@ -26,6 +26,8 @@ class Hit:
 
 
 def moved(hit: Hit, start: int, end: int, view: str) -> Hit:
+    if (hit.start, hit.end, hit.view) == (start, end, view):
+        return hit
     return replace(hit, start=start, end=end, view=view)
 
 

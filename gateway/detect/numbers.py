@@ -20,7 +20,8 @@ _CARD_SHAPES = frozenset(
     {(4, 4, 4, 4), (4, 4, 4, 4, 3), (4, 6, 5), (4, 6, 4), (8, 8), (4, 4, 8), (4, 8, 4), (8, 4, 4), (6, 10)}
 )
 
-_CARD_HEADS = frozenset(shape[0] for shape in _CARD_SHAPES)
+_CARD_BEGINS = frozenset(shape[:2] for shape in _CARD_SHAPES)
+_CARD_LENGTHS = range(12, 20)
 _DIGITS = re.compile(r"\d+")
 _GOES_ON = re.compile(r"\d[.,]$|[A-Za-z]$")
 _ENDING = re.compile(r"[A-Za-z0-9]*$")
@@ -65,7 +66,7 @@ def payment_card(candidate: Candidate) -> Iterable[Confirmed]:
     if not found:
         found = [(candidate.start, candidate.end, candidate.bare)]
     for start, end, digits in found:
-        issuer = _issuer(digits) if len(digits) > 11 else ""
+        issuer = _issuer(digits) if len(digits) in _CARD_LENGTHS else ""
         if not issuer or len(set(digits)) == 1 or not luhn(digits) or _part_of_more(candidate.text, start, end):
             continue
         if issuer == "sure" or "card" in candidate.near:
@@ -89,7 +90,7 @@ def _cards(candidate: Candidate) -> Iterable[tuple[int, int, str]]:
 
 def _grouped(sizes: list[int], index: int) -> int:
     """How many runs of digits from one on may be a card, most first."""
-    if sizes[index] in _CARD_HEADS:
+    if tuple(sizes[index : index + 2]) in _CARD_BEGINS:
         shapes = (tuple(sizes[index : index + count]) for count in (5, 4, 3, 2))
         return next((len(shape) for shape in shapes if shape in _CARD_SHAPES), 0)
     return int(sizes[index] >= 12)

@@ -23,6 +23,8 @@ from gateway.detect.views import PROBES
 
 SLICE = 4000
 OVERLAP = 4200
+PROVEN = frozenset({"financial", "identifier"})
+"""Categories of numbers that can prove themselves: they have a check digit."""
 _BEFORE, _AFTER = 60, 25
 """How far from a candidate a context word may stand, in characters."""
 _LONGEST = 40
@@ -74,8 +76,9 @@ class Pack:
         packed = rules.load()
         return cls(packed, gate_for(packed, cache_dir=cache_dir, use_hyperscan=use_hyperscan))
 
-    def search(self, text: str, clock: Clock, *, guess: str = "") -> Iterator[Found]:
-        """What is in `text`, slice by slice. In a view that guesses, `guess`, only rules that luck does not pass."""
+    def search(self, text: str, clock: Clock, *, guess: str = "", proven: bool = False) -> Iterator[Found]:
+        """What is in `text`, slice by slice. In a view that guesses, `guess`, only rules that luck does not pass; with
+        `proven`, only those of numbers that prove themselves."""
         for low in range(0, max(len(text), 1), SLICE):
             clock.check()
             found = Found()
@@ -90,7 +93,8 @@ class Pack:
                     if number >= len(self._rules):
                         break
                     rule = self._rules[number]
-                    if not guess or rule.strong or rule.spaced:
+                    believed = not guess or rule.strong or rule.spaced
+                    if believed and (not proven or rule.category in PROVEN) and piece.worth(rule):
                         found.hits.extend(piece.hits(number, rule, clock))
             yield found
 
@@ -218,11 +222,13 @@ class _Slice:
         """Where the lower-case copy begins: it reaches back as far as a context word may stand."""
         self._lower = ""
 
-    def hits(self, number: int, rule: Rule, clock: Clock) -> Iterator[Hit]:
+    def worth(self, rule: Rule) -> bool:
+        """Whether what a rule needs beside its match is there at all."""
         if rule.needs_context and self._lists.isdisjoint(rule.context):
-            return
-        if rule.literals and not self._holds(rule.literals):
-            return
+            return False
+        return not rule.literals or self._holds(rule.literals)
+
+    def hits(self, number: int, rule: Rule, clock: Clock) -> Iterator[Hit]:
         if self._end - self._low > 1000:
             clock.check()
         pattern = self._pack.pattern(number)

@@ -31,6 +31,8 @@ _SHAPES = tuple(
     )
 )
 
+_SHAPED = re.compile("|".join(shape.pattern for _, shape in _SHAPES))
+"""Any of them: most rows of digits are none, and are asked once."""
 
 _OTHER = re.compile(
     r"(?:19|20)\d\d[-./ ](?:0?\d|1[0-2])[-./ ]"
@@ -106,7 +108,7 @@ def national(candidate: Candidate) -> Iterable[Confirmed]:
         written = value[start:]
         if _other(written):
             continue
-        shaped = [region for region, shape in _SHAPES if shape.fullmatch(written)]
+        shaped = [region for region, shape in _SHAPES if shape.fullmatch(written)] if _SHAPED.fullmatch(written) else []
         spelled = candidate.guess == "words" and len(written) > 8 and written.isdigit() and not _counted(written)
         if near or spelled:  # nobody writes out nine digits one by one but to have them dialled
             shaped += [region for region in REGIONS if region not in shaped]

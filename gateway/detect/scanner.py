@@ -19,7 +19,7 @@ from gateway.detect.hits import Hit, moved, settle
 from gateway.detect.joined import Joint, beside, inside, joints, lefts, masked
 from gateway.detect.names import SHIPPED, Names, Shipped
 from gateway.detect.normalise import normalise
-from gateway.detect.pack import Pack
+from gateway.detect.pack import PROVEN, Pack
 from gateway.detect.topics import Topics
 from gateway.detect.topics.topics import CATEGORIES, KINDS
 from gateway.detect.verdicts import NOTHING, Verdict, Verdicts
@@ -43,7 +43,6 @@ _LEFT = 60
 _APART = "\n\n\n\n"
 """More line ends than any number or key holds."""
 _DIGIT = re.compile(r"\d")
-_PROVEN = frozenset({"financial", "identifier"})
 _DEPTH = 3
 """Encodings inside encodings that are opened; what is encoded deeper cannot be read."""
 _LABEL = 64
@@ -101,7 +100,7 @@ class _Reader:
     ) -> Generator[int, None, None]:
         probes: set[str] = set()
         hits: list[Hit] = []
-        for found in self.pack.search(text, self.clock, guess=guess):
+        for found in self.pack.search(text, self.clock, guess=guess, proven=view == "marked"):
             hits.extend(found.hits)
             probes |= found.probes
             yield _STRING + min(len(text), 4000)
@@ -160,7 +159,7 @@ def _context(said: Mapping[str, str], text: Text) -> str:
 
 
 def _proven(hit: Hit) -> bool:
-    return hit.confidence == 1 and hit.category in _PROVEN
+    return hit.confidence == 1 and hit.category in PROVEN
 
 
 def _composed(inner: Locate, outer: Locate) -> Locate:
@@ -346,7 +345,7 @@ class Scanner:
                 if reading is None:
                     yield 1000
                     continue
-                for found in self._pack.search(reading.text, clock, guess="joined"):
+                for found in self._pack.search(reading.text, clock, guess="joined", proven=joint.proven):
                     yield len(joint.text)
                     hits.extend(moved(hit, *reading.locate(hit.start, hit.end), "joined") for hit in found.hits)
             if joint.proven:

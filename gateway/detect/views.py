@@ -340,15 +340,21 @@ def _parts(run: re.Match[str]) -> Iterator[tuple[int, int]]:
     """The run over all its lines, then, in case they do not belong together, each line."""
     yield run.span()
     if "\n" in run.group():
-        for line in re.finditer(r"[^\r\n]{12,}", run.group()):
+        for line in _LINE.finditer(run.group()):
             yield run.start() + line.start(), run.start() + line.end()
-    for mark in islice(re.finditer(r"[/_+-](?=[A-Za-z0-9])", run.group()), 4):  # "token_" in front, or a path
+    for mark in islice(_MARK.finditer(run.group()), 4):  # "token_" in front, or a path
         if run.end() - run.start() - mark.end() >= 12:
             yield run.start() + mark.end(), run.end()
 
 
+_LINE = re.compile(r"[^\r\n]{12,}")
+_MARK = re.compile(r"[/_+-](?=[A-Za-z0-9])")
+_PLAIN = str.maketrans("-_", "+/", "\r\n=")
+_CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f\x7f]")
+
+
 def _from_base64(run: str) -> bytes | None:
-    body = re.sub(r"[\r\n=]", "", run).replace("-", "+").replace("_", "/")
+    body = run.translate(_PLAIN)
     if len(body) % 4 == 1:
         body = body[:-1]
     try:
@@ -368,8 +374,7 @@ def _readable(data: bytes) -> str | None:
     """The bytes as text, when they are text."""
     if len(data) >= 16 and data[1:64:2].count(0) >= 0.9 * len(data[1:64:2]):
         data = data[: len(data) // 2 * 2].decode("utf-16-le", "replace").encode()
-    sample = data[:64]
-    if sum(byte < 9 or 13 < byte < 32 or byte == 127 for byte in sample):  # control characters: not text
+    if _CONTROL.search(data, 0, 64):  # not text
         return None
     try:
         text = data.decode("utf-8")

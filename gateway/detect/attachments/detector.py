@@ -40,11 +40,12 @@ class Attachments(Around):
     def __init__(self, inner: Worded, limits: Limits | None = None) -> None:
         super().__init__(inner)
         self._limits = limits or Limits()
+        self._told = f"files 1\0{self._limits!r}"
         self._extractor = Extractor(self._limits)
 
     @property
     def pack(self) -> str:
-        return hashlib.sha256(f"{self._inner.pack}\0files 1\0{self._limits!r}".encode()).hexdigest()
+        return hashlib.sha256(f"{self._inner.pack}\0{self._told}".encode()).hexdigest()
 
     async def scan(self, document: Mapping[str, Json], seen: dict[Any, Any] | None = None) -> Scan:
         memory = {} if seen is None else seen

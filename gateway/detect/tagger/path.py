@@ -17,6 +17,10 @@ def lawful(before: int, after: int) -> bool:
 
 _WAYS = tuple(tuple(b for b in range(len(LABELS)) if lawful(b, after)) for after in range(len(LABELS)))
 
+_DIFFERENT = tuple(dict.fromkeys(_WAYS))
+"""Most labels may follow any other: their ways are looked at once."""
+_WHICH = tuple(map(_DIFFERENT.index, _WAYS))
+
 
 def spans(chances: Floats) -> list[tuple[int, int, str]]:
     """(first, last + 1, kind) for each name or address in a run of tokens' probabilities."""
@@ -32,7 +36,8 @@ def _best(logs: Sequence[Sequence[float]]) -> list[int]:
     scores = [value if lawful(0, label) else -1e9 for label, value in enumerate(logs[0])]
     trail: list[list[int]] = []
     for row in logs[1:]:
-        came = [max(ways, key=scores.__getitem__) for ways in _WAYS]
+        best = [max(ways, key=scores.__getitem__) for ways in _DIFFERENT]
+        came = [best[which] for which in _WHICH]
         scores = [scores[origin] + value for origin, value in zip(came, row, strict=True)]
         trail.append(came)
     label = scores.index(max(scores))

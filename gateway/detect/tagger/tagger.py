@@ -74,11 +74,12 @@ class Tagger:
         page, known = self.lexicon.read(tokens[start : high + REACH])
         if page.promising.isdisjoint(known):
             return
-        edges = [page.places[EDGE]] * REACH
-        places = np.array([*edges, *known, *edges], dtype=np.intp)
-        chosen = _widened(page.look[places], REACH + low - start, REACH + high - start)
+        chosen = _widened(known, page.promising, low - start, high - start)
         if not chosen.size:
             return
+        edges = [page.places[EDGE]] * REACH
+        places = np.array([*edges, *known, *edges], dtype=np.intp)
+        chosen += REACH
         chances = self._chances(page.meanings, places, chosen)
         leaning = chances * self._weights.lean
         likeliest: list[int] = leaning.argmax(axis=1).tolist()
@@ -170,15 +171,15 @@ def _small(listed: int) -> bool:
     return bool(listed & PLAIN) and not listed & (FIRST | LAST)
 
 
-def _widened(look: npt.NDArray[np.bool_], low: int, high: int) -> npt.NDArray[np.intp]:
-    """The promising tokens between two places, and their neighbours there."""
-    wide = look.copy()
-    for step in range(1, _NEAR + 1):
-        wide[step:] |= look[:-step]
-        wide[:-step] |= look[step:]
-    wide[:low] = False
-    wide[high:] = False
-    return np.flatnonzero(wide)
+def _widened(known: list[int], promising: set[int], low: int, high: int) -> npt.NDArray[np.intp]:
+    """The promising ones of tokens that stand where they are `known`, and their neighbours, between two places."""
+    wide: list[int] = []
+    done = low
+    for place, row in enumerate(known):
+        if row in promising:
+            wide += range(max(done, place - _NEAR), min(high, place + _NEAR + 1))
+            done = max(done, place + _NEAR + 1)
+    return np.array(wide, dtype=np.intp)
 
 
 def _runs(numbers: list[int], nothing: list[float]) -> Iterator[tuple[int, int]]:

@@ -7,9 +7,9 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
-from itertools import product
+from itertools import product, repeat
 from typing import NamedTuple, TypeAlias
 
 from gateway.detect.gate import lowered
@@ -20,6 +20,11 @@ WHOLE = 60
 """What a common word of one language says for it; a word of several divides it among them."""
 SHIFTS = {language: 32 * place for place, language in enumerate((*LANGUAGES, EVERY))}
 """Where each language's part stands in a number that counts for all."""
+PART = (1 << 32) - 1
+ENOUGH = WHOLE * 3 // 2
+"""One and a half common words of one language before another is ruled out."""
+SHARE = 34
+"""A language with so many hundredths of the best one's words may be meant as well: texts are mixed."""
 TOPICAL = frozenset(
     {"illness", "sign", "afflicted", "shouted", "religion", "politics", "union", "ethnicity", "orientation",
      "criminal_record", "child", "pupil", "salary", "debt", "counsel", "privilege", "litigation", "deal", "unreleased",
@@ -72,12 +77,10 @@ def accents(word: str) -> tuple[int, ...]:
 class Told(NamedTuple):
     """What begins with a word and decides whether there is anything to tell."""
 
-    alone: frozenset[str]
-    """Lists that the word is of by itself, however it is written."""
-    shouted: tuple[Entry, ...]
-    """Entries that need capitals."""
-    more: Mapping[str, tuple[Entry, ...]]
-    """Second word → entries of two words and more."""
+    alone: frozenset[tuple[str, str]]
+    """(list, language) of which the word is by itself, however it is written."""
+    others: tuple[Entry, ...]
+    """Entries that need more words, or capitals."""
 
 
 Listed: TypeAlias = tuple[tuple[str, tuple[Entry, ...]], ...]
@@ -126,24 +129,25 @@ class Lexicon:
         tails = self.tails
         return [word for word in words if word[-_SHORTEST:] in tails]
 
-    def may_tell(self, words: set[str], text: str) -> set[str] | None:
-        """Lists that a text of these folded words may hold something of to tell; None where there is nothing to tell.
-        It says None for most, and at little cost."""
+    def may_tell(self, said: Sequence[str], words: set[str], text: str) -> set[str] | None:
+        """Lists that a text may hold something of to tell; None where there is nothing to tell. It says None for most,
+        and at little cost. `said` are its folded words, `words` the different ones."""
         built = {listed for word in self._long(words) for listed, _ in self.built(word)}
         if not built and self.topical.isdisjoint(words):
             return None
-        found = self._found(words, text) | built
+        spoken = possible(sum(map(self.common.get, said, repeat(0))))
+        found = {listed for listed, language in self._found(words, text) if language in spoken} | built
         return found if built or self._counts(found, words, text) else None
 
-    def _found(self, words: set[str], text: str) -> set[str]:
-        found: set[str] = set()
+    def _found(self, words: set[str], text: str) -> set[tuple[str, str]]:
+        """(list, language) of every entry that may stand in the text."""
+        found: set[tuple[str, str]] = set()
         for word in self.telling.keys() & words:
             told = self.telling[word]
             found |= told.alone
-            found.update(entry.listed for entry in told.shouted if _said(word, entry, words, text))
-            if told.more:
-                for second in told.more.keys() & words:
-                    found.update(entry.listed for entry in told.more[second] if _said(word, entry, words, text))
+            for entry in told.others:
+                if (not entry.rest or entry.rest[0] in words) and _said(word, entry, words, text):
+                    found.add((entry.listed, entry.language))
         return found
 
     @staticmethod
@@ -166,6 +170,17 @@ def _said(word: str, entry: Entry, words: set[str], text: str) -> bool:
 
 def _shouted(word: str, entry: Entry, text: str) -> bool:
     return bool(entry.accents) or word.upper() in text
+
+
+@lru_cache(4096)
+def possible(total: int) -> frozenset[str]:
+    """The languages that a sentence of a text may be in, whose common words say `total`. Not those of which the whole
+    text says less than rules a language out of one sentence."""
+    count = {language: total >> shift & PART for language, shift in SHIFTS.items()}
+    known = max(count.values()) >= ENOUGH
+    return frozenset(
+        language for language in SHIFTS if language == EVERY or not known or count[language] * 100 >= SHARE * ENOUGH
+    )
 
 
 ADULT = 18
@@ -205,12 +220,13 @@ def load() -> Lexicon:
                 first, *rest = fold(form).split()
                 written = accents(form.split()[0])
                 entries.setdefault(first, []).append(Entry(tuple(rest), name, language, written))
+    alike: dict[Told, Told] = {}
     in_order = {
         first: sorted(set(found), key=lambda entry: (-len(entry.rest), entry)) for first, found in entries.items()
     }
     return Lexicon(
         {first: _by_list(found) for first, found in in_order.items()},
-        {first: told for first, found in in_order.items() if (told := _told(found))},
+        {first: told for first, found in in_order.items() if (told := _told(found, alike))},
         frozenset(first for first, found in entries.items() if any(entry.listed in TOPICAL for entry in found)),
         {ending: _by_list(found) for ending, found in endings.items()},
         frozenset(ending[-_SHORTEST:] for ending in endings),
@@ -220,22 +236,17 @@ def load() -> Lexicon:
     )
 
 
-def _told(entries: Sequence[Entry]) -> Told | None:
+def _told(entries: Sequence[Entry], alike: dict[Told, Told]) -> Told | None:
+    """`alike` keeps one of what many words tell alike."""
     counts = [entry for entry in entries if entry.listed in TELLING.union(SOMEONE, YEARS, OLD)]
-    whole = [entry for entry in counts if not entry.rest]
-    more: dict[str, tuple[Entry, ...]] = {}
-    for entry in counts:
-        if entry.rest:
-            more[entry.rest[0]] = (*more.get(entry.rest[0], ()), entry)
-    return (
-        Told(
-            frozenset(entry.listed for entry in whole if entry.listed != "shouted"),
-            tuple(entry for entry in whole if entry.listed == "shouted"),
-            more,
-        )
-        if counts
-        else None
+    if not counts:
+        return None
+    alone = [entry for entry in counts if not entry.rest and entry.listed != "shouted"]
+    told = Told(
+        frozenset((entry.listed, entry.language) for entry in alone),
+        tuple(entry for entry in counts if entry not in alone),
     )
+    return alike.setdefault(told, told)
 
 
 def _by_list(entries: Sequence[Entry]) -> Listed:

@@ -198,8 +198,9 @@ def _goes_on(tokens: Tokens, index: int) -> bool:
     after = index + 1
     if after >= len(tokens) or tokens.sentence[after] != tokens.sentence[index]:
         return False
-    gap = tokens.between(index)
-    return tokens.capital(after) and gap.strip(" .-:'") == "" and tokens.words[after] not in _ARTICLES
+    if not tokens.capital(after) or tokens.words[after] in _ARTICLES:
+        return False
+    return tokens.between(index).strip(" .-:'") == ""
 
 
 def _selves(scene: Scene) -> Iterator[Tie]:

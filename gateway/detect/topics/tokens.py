@@ -26,8 +26,8 @@ class Tokens:
     """The first word of every stretch between two marks."""
     _stretches: list[int] = field(repr=False)
     """Where each stretch begins."""
-    _places: dict[int, list[int]] = field(default_factory=dict, repr=False)
-    """Stretch → where its words begin, for those that somebody asked about."""
+    _places: list[int] = field(default_factory=list, repr=False)
+    """Where words begin, in stretches that somebody asked about; elsewhere -1."""
     _written: list[str] | None = field(default=None, repr=False)
 
     def __len__(self) -> int:
@@ -41,16 +41,18 @@ class Tokens:
         return self._written
 
     def start(self, index: int) -> int:
-        stretch = bisect_right(self._firsts, index) - 1
-        return self._starts(stretch)[index - self._firsts[stretch]]
+        if not self._places:
+            self._places = [-1] * len(self.words)
+        if self._places[index] < 0:
+            self._starts(bisect_right(self._firsts, index) - 1)
+        return self._places[index]
 
     def _starts(self, stretch: int) -> list[int]:
-        places = self._places.get(stretch)
-        if places is None:
-            begin = self._stretches[stretch]
-            end = self._stretches[stretch + 1] if stretch + 1 < len(self._stretches) else len(self.folded)
-            places = [match.start() for match in WORD.finditer(self.folded, begin, end)]
-            self._places[stretch] = places
+        begin, first = self._stretches[stretch], self._firsts[stretch]
+        end = self._stretches[stretch + 1] if stretch + 1 < len(self._stretches) else len(self.folded)
+        places = [match.start() for match in WORD.finditer(self.folded, begin, end)]
+        if self._places:
+            self._places[first : first + len(places)] = places
         return places
 
     def end(self, index: int) -> int:

@@ -6,15 +6,10 @@ from bisect import bisect_left, bisect_right
 from functools import lru_cache
 from itertools import repeat
 
-from gateway.detect.topics.lexicon import EVERY, LANGUAGES, SHIFTS, WHOLE, Lexicon
+from gateway.detect.topics.lexicon import ENOUGH, EVERY, LANGUAGES, PART, SHARE, SHIFTS, Lexicon
 from gateway.detect.topics.tokens import Tokens
 
 _ALL = frozenset((*LANGUAGES, EVERY))
-_ENOUGH = WHOLE * 3 // 2
-"""One and a half common words of one language before another is ruled out."""
-_SHARE = 34
-"""A language with so many hundredths of the best one's words may be meant as well: texts are mixed."""
-_PART = (1 << 32) - 1
 
 
 class Tongues:
@@ -49,8 +44,8 @@ class Tongues:
 @lru_cache(4096)
 def _meant(total: int) -> frozenset[str]:
     """The languages of which common words add up to `total`."""
-    said = {language: total >> shift & _PART for language, shift in SHIFTS.items()}
+    said = {language: total >> shift & PART for language, shift in SHIFTS.items()}
     best = max(said.values())
-    if best < _ENOUGH:
+    if best < ENOUGH:
         return frozenset()
-    return frozenset((EVERY, *(language for language, count in said.items() if count * 100 >= _SHARE * best)))
+    return frozenset((EVERY, *(language for language, count in said.items() if count * 100 >= SHARE * best)))

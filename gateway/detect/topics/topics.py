@@ -55,8 +55,9 @@ class Topics:
 
     def _window(self, window: str, begin: int, low: int, high: int, names: Sequence[tuple[int, int]]) -> Iterator[Hit]:
         folded = fold(window)
-        words = set(WORD.findall(folded))
-        told = self._words.may_tell(words, window)
+        every: list[str] = WORD.findall(folded)
+        words = set(every)
+        told = self._words.may_tell(every, words, window)
         if told is None:
             return
         tokens = cut(window, folded)
