@@ -18,6 +18,7 @@ from gateway.core.asking import undecided
 from gateway.core.types import Principal, Request
 from gateway.engine.files.catalogue import find
 from gateway.engine.local import LocalEngine
+from gateway.engine.options import EngineOptions
 
 HELD = 24
 ANSWER = 48
@@ -82,7 +83,7 @@ async def make(file: Path, model: str, most: int, threads: int) -> list[Drafted]
 
 @asynccontextmanager
 async def _engine(model: str, threads: int) -> AsyncGenerator[LocalEngine, None]:
-    engine = LocalEngine(find(model), context=1024, threads=threads, parallel=1, encode="auto")
+    engine = LocalEngine(find(model), EngineOptions(context=1024, threads=threads, parallel=1, encode="auto"))
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(engine.run)
         yield engine

@@ -22,6 +22,7 @@ from gateway.core.types import Assessment, Principal, Request
 from gateway.detect import Scanner
 from gateway.engine.files.catalogue import DEFAULT_MODEL, find
 from gateway.engine.local import LocalEngine
+from gateway.engine.options import EngineOptions
 from gateway.transform import Pseudonymise, Rewrite
 
 LONGEST = 4000
@@ -101,7 +102,7 @@ def mean(shares: list[float]) -> float | None:
 
 async def run(arguments: argparse.Namespace) -> None:
     model = find(arguments.model)
-    engine = LocalEngine(model, context=2048, threads=arguments.threads, answer_s=300)
+    engine = LocalEngine(model, EngineOptions(context=2048, threads=arguments.threads, answer_s=300))
     rows = rows_of(arguments.data, arguments.rows, arguments.seed)
     async with anyio.create_task_group() as tasks:
         await tasks.start(engine.run)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
-from typing import Any, Literal
+from typing import Any
 
 import anyio
 import orjson
@@ -14,7 +14,6 @@ from anyio.abc import TaskStatus
 
 from gateway.core.errors import (
     BackendBroke,
-    ConfigurationError,
     ContextTooLong,
     DeadlineExceeded,
     GatewayError,
@@ -22,24 +21,18 @@ from gateway.core.errors import (
 )
 from gateway.core.types import BackendSpec, Chunk, Decision, Json, Pieces, Request, Usage, Zone
 from gateway.engine.ask import HONOURED, Ask, parse_ask
-from gateway.engine.files.adapters import AdapterFile, identity
+from gateway.engine.files.adapters import identity
 from gateway.engine.files.catalogue import ModelFile
 from gateway.engine.frames import Frame
 from gateway.engine.hosting import Host, ProcessHost, ThreadHost
-from gateway.engine.machine import physical_cores
-from gateway.engine.messages import SYSTEM_PROMPT, Message, plain_messages
+from gateway.engine.messages import Message, plain_messages
+from gateway.engine.options import EngineOptions
 from gateway.engine.supervisor import Exchange, Said, State, Status, Supervisor, Unread, WorkerLost
 from gateway.engine.turns import Turn, Turns
 from gateway.engine.worker import KINDS
 
-CHARACTERS_PER_TOKEN = 256
-"""No tokenizer puts more into one token, long runs of spaces excepted."""
-
 READ_AT_ONCE = 2 * 1024
 """Bytes of tools and schemas that are read in a few milliseconds, whatever they say."""
-
-SHIFTED_CONTEXTS = 4
-"""A prompt that is shifted while it is read may be so many times longer; the rest is read for nothing."""
 
 
 class LocalEngine:
@@ -50,75 +43,22 @@ class LocalEngine:
     def __init__(
         self,
         model: ModelFile,
+        options: EngineOptions | None = None,
         *,
-        context: int = 4096,
-        threads: int | None = None,
-        isolation: Literal["process", "thread"] = "process",
-        start_wait_s: float = 60,
-        queue: int = 32,
-        share: int | None = None,
-        languages: Iterable[str] | None = None,
-        name: str = "local",
-        system_prompt: str = SYSTEM_PROMPT,
-        max_tokens: int | None = None,
-        parallel: int | None = None,
-        encode: Literal["auto", "fast", "off"] = "off",
-        adapters: Sequence[AdapterFile] = (),
-        context_overflow: Literal["error", "shift"] = "error",
-        wait_s: float = 60,
-        answer_s: float = 600,
-        keep_s: float | None = None,
         changed: Callable[[Status], None] | None = None,
     ) -> None:
-        """`parallel` requests are answered at once (None = as many as memory suggests), `queue` may wait.
-
-        Of one tenant only `share` wait, where that is set. A request waits `wait_s` at most and is answered within
-        `answer_s`. What former requests left in memory is overwritten after `keep_s` without any.
-        """
-        if model.context and context > model.context:
-            raise ConfigurationError(f"local.context is {context}, but {model.id!r} was trained for {model.context}")
-        if context < 16:
-            raise ConfigurationError(f"local.context is {context}; it must be at least 16")
-        self._start_wait_s = start_wait_s
-        self._system_prompt = system_prompt
-        self._wait_s = wait_s
-        self._answer_s = answer_s
-        self._context = context
-        self._most_characters = (
-            context * CHARACTERS_PER_TOKEN * (SHIFTED_CONTEXTS if context_overflow == "shift" else 1)
-        )
+        """`changed` is told whenever the engine started, died or gave up. Raises ConfigurationError."""
+        options = options or EngineOptions()
+        options.fit(model)
+        self._options = options
         self._tell = changed
         self._reading = anyio.CapacityLimiter(1)  # more at once would only hold each other up
-        self._turns = Turns(queue, share=queue if share is None else share, places=parallel or 1)
-        self.load_frame: Mapping[str, Any] = {
-            "path": str(model.path),
-            "sha256": model.sha256,
-            "context": context,
-            "threads": threads or physical_cores(),
-            "max_tokens": max_tokens,
-            "parallel": parallel,
-            "context_overflow": context_overflow,
-            "system_prompt": system_prompt,
-            "keep_s": keep_s,
-            "encode": encode,
-            "adapters": [file.to_frame() for file in adapters],
-        }
-        host: Callable[[], Host] = ProcessHost if isolation == "process" else ThreadHost
+        share = options.queue if options.share is None else options.share
+        self._turns = Turns(options.queue, share=share, places=options.parallel or 1)
+        self.load_frame = options.to_frame(model)
+        host: Callable[[], Host] = ProcessHost if options.isolation == "process" else ThreadHost
         self._supervisor = Supervisor(self.load_frame, host, changed=self._changed)
-        spoken = model.languages if languages is None else frozenset(languages)
-        self.spec = BackendSpec(
-            name=name,
-            zone=Zone.LOCAL,
-            wire="llama",
-            model=model.id,
-            context=context,
-            images=False,
-            tools=model.tools,
-            makeshift=makeshift(model.tools, context_overflow),
-            languages=spoken,
-            adapters=tuple(file.name for file in adapters),
-            digest=_digest(model, context, spoken, system_prompt, context_overflow, encode, identity(adapters)),
-        )
+        self.spec = _spec(model, options)
 
     def _changed(self, status: Status) -> None:
         if status.state is State.READY:
@@ -168,7 +108,7 @@ class LocalEngine:
         }
         turn = self._turns.enter(request.principal.tenant, ask.n)
         try:
-            until = anyio.current_time() + self._start_wait_s
+            until = anyio.current_time() + self._options.start_wait_s
             # Before the turn, so that those further back are told in time as well that nothing is loaded.
             await self._ready(until)
             await self._wait(turn)
@@ -179,18 +119,18 @@ class LocalEngine:
             turn.end()
 
     async def _wait(self, turn: Turn) -> None:
-        with anyio.move_on_after(self._wait_s):
+        with anyio.move_on_after(self._options.wait_s):
             await turn.wait()
             return
         raise QueueFull(
-            f"the local model was busy with others for {self._wait_s:g} s", retry_after_s=self._turns.retry_s
+            f"the local model was busy with others for {self._options.wait_s:g} s", retry_after_s=self._turns.retry_s
         )
 
     async def count_tokens(self, messages: Sequence[Mapping[str, Any]], body: Mapping[str, Any] | None = None) -> int:
         """Tokens of these messages under the model's own template, with the tools that `body` offers."""
         tools = None if body is None else (await self._ask(body)).tools
         plain = self._plain(messages, None if tools is None or body is None else body.get("tools"))
-        await self._supervisor.ready(self._start_wait_s)
+        await self._supervisor.ready(self._options.start_wait_s)
         exchange = self._supervisor.send({"op": "count", "messages": plain, "tools": tools})
         try:
             [frame] = await exchange.frames()
@@ -210,15 +150,17 @@ class LocalEngine:
         return await to_thread.run_sync(parse_ask, body, limiter=self._reading)
 
     def _plain(self, messages: Sequence[Mapping[str, Any]], tools: Json = None) -> list[Message]:
-        plain = plain_messages(messages, self._system_prompt)
+        plain = plain_messages(messages, self._options.system_prompt)
         self._bounded([plain, tools])
         return plain
 
     def _bounded(self, said: Json) -> int:
         """Its size. Reading tokens cannot be interrupted: what is beyond any doubt too long never gets there."""
         size = len(orjson.dumps(said))
-        if size > self._most_characters:
-            raise ContextTooLong(f"the prompt is far longer than the {self._context} tokens the local model holds")
+        if size > self._options.most_characters:
+            raise ContextTooLong(
+                f"the prompt is far longer than the {self._options.context} tokens the local model holds"
+            )
         return size
 
     async def _ready(self, until: float) -> None:
@@ -229,10 +171,10 @@ class LocalEngine:
 
         The turn ends with the worker's last frame, which may be long before a slow client has taken the first.
         """
-        deadline = anyio.current_time() + self._answer_s
+        deadline = anyio.current_time() + self._options.answer_s
         for last in (False, True):
             # A restart takes a second or two: who came early and waited long is not turned away for it.
-            await self._ready(max(until, anyio.current_time() + min(5.0, self._start_wait_s)))
+            await self._ready(max(until, anyio.current_time() + min(5.0, self._options.start_wait_s)))
             exchange = self._supervisor.send(frame, ended=turn.end)
             begun = False
             try:
@@ -253,7 +195,7 @@ class LocalEngine:
     async def _within(self, deadline: float, exchange: Exchange) -> list[Said]:
         with anyio.move_on_after(max(0.0, deadline - anyio.current_time())):
             return await exchange.frames()
-        raise DeadlineExceeded(f"the local model took longer than {self._answer_s:g} s")
+        raise DeadlineExceeded(f"the local model took longer than {self._options.answer_s:g} s")
 
     def _chunk(self, said: Said) -> Chunk:
         model = self.spec.model
@@ -288,6 +230,31 @@ def _raise_error(frame: Frame) -> None:
     if known is not None:
         raise known(frame["message"], param=frame["param"])
     raise BackendBroke(f"the local model failed ({frame['message']})")
+
+
+def _spec(model: ModelFile, options: EngineOptions) -> BackendSpec:
+    spoken = model.languages if options.languages is None else options.languages
+    return BackendSpec(
+        name=options.name,
+        zone=Zone.LOCAL,
+        wire="llama",
+        model=model.id,
+        context=options.context,
+        images=False,
+        tools=model.tools,
+        makeshift=makeshift(model.tools, options.context_overflow),
+        languages=spoken,
+        adapters=tuple(file.name for file in options.adapters),
+        digest=_digest(
+            model,
+            options.context,
+            spoken,
+            options.system_prompt,
+            options.context_overflow,
+            options.encode,
+            identity(options.adapters),
+        ),
+    )
 
 
 def _digest(model: ModelFile, context: int, languages: frozenset[str], *others: Any) -> str:

@@ -25,28 +25,31 @@ def build_local(settings: Settings, folder: Path, log: Any) -> LocalBackend | No
         return CannedLocal(canned_spec(settings))
     from gateway.engine.files.catalogue import find
     from gateway.engine.local import LocalEngine
+    from gateway.engine.options import EngineOptions
     from gateway.engine.tuning.threads import threads_for
 
     local = settings.local
     model = find(local.model, sha256=local.sha256, base=folder)
     return LocalEngine(
         model,
-        context=local.context,
-        threads=threads_for(model) if local.threads == "auto" else local.threads,
-        isolation=local.isolation,
-        start_wait_s=local.start_wait_s,
-        parallel=None if local.parallel == "auto" else local.parallel,
-        queue=local.queue,
-        wait_s=local.wait_s,
-        answer_s=local.answer_s,
-        context_overflow=local.context_overflow,
-        keep_s=local.keep_s,
-        share=share(settings),
-        languages=local.languages,
-        system_prompt=local.system_prompt,
-        max_tokens=local.max_tokens,
-        encode=local.encode,
-        adapters=adapters(settings, folder),
+        EngineOptions(
+            context=local.context,
+            threads=threads_for(model) if local.threads == "auto" else local.threads,
+            isolation=local.isolation,
+            start_wait_s=local.start_wait_s,
+            parallel=None if local.parallel == "auto" else local.parallel,
+            queue=local.queue,
+            wait_s=local.wait_s,
+            answer_s=local.answer_s,
+            context_overflow=local.context_overflow,
+            keep_s=local.keep_s,
+            share=share(settings),
+            languages=local.languages,
+            system_prompt=local.system_prompt,
+            max_tokens=local.max_tokens,
+            encode=local.encode,
+            adapters=adapters(settings, folder),
+        ),
         changed=partial(_tell, log),
     )
 

@@ -14,6 +14,7 @@ import pytest
 from gateway.core.types import Decision, Principal, Request, Sensitivity, Usage, Zone
 from gateway.engine.files.catalogue import ModelFile
 from gateway.engine.local import LocalEngine
+from gateway.engine.options import EngineOptions
 from tests.support.models import default_model
 
 DECISION = Decision(Sensitivity.INTERNAL, Zone.LOCAL, "local", "default", (), "test", "0", ())
@@ -99,5 +100,7 @@ def tools() -> Tools:
 
 @pytest.fixture(scope="module", params=["process", "thread"])
 async def engine(request: pytest.FixtureRequest, model: ModelFile) -> AsyncIterator[LocalEngine]:
-    async with running(LocalEngine(model, context=512, threads=1, isolation=request.param, queue=3)) as started:
+    async with running(
+        LocalEngine(model, EngineOptions(context=512, threads=1, isolation=request.param, queue=3))
+    ) as started:
         yield started

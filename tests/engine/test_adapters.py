@@ -19,6 +19,7 @@ from gateway.engine.files.adapters import AdapterFile, load_adapters, verified
 from gateway.engine.files.catalogue import ModelFile
 from gateway.engine.files.digest import sha256_of
 from gateway.engine.local import LocalEngine
+from gateway.engine.options import EngineOptions
 from gateway.engine.supervisor import State
 from tests.support.command import run
 from tests.support.lora import VALUES, write_gguf, write_lora
@@ -73,7 +74,7 @@ def test_what_makes_the_model_answer_otherwise_is_in_the_backends_digest(
 ) -> None:
     legal, clinic, _ = adapters
     sets = [(), (legal,), (clinic,), (legal, clinic), (replace(legal, scale=0.5),), (replace(legal, name="law"),)]
-    engines = [LocalEngine(model, context=512, adapters=each) for each in sets]
+    engines = [LocalEngine(model, EngineOptions(context=512, adapters=each)) for each in sets]
     assert len({engine.spec.digest for engine in engines}) == len(sets)
     assert engines[3].spec.adapters == ("legal", "clinic")
 
@@ -173,7 +174,9 @@ def test_a_file_that_changed_since_it_was_verified_is_not_loaded(weights: Any, t
 async def engine(
     request: pytest.FixtureRequest, model: ModelFile, tools: Any, adapters: tuple[AdapterFile, ...]
 ) -> AsyncIterator[LocalEngine]:
-    made = LocalEngine(model, context=512, threads=1, isolation=request.param, parallel=4, adapters=adapters)
+    made = LocalEngine(
+        model, EngineOptions(context=512, threads=1, isolation=request.param, parallel=4, adapters=adapters)
+    )
     async with tools.running(made) as started:
         yield started
 
@@ -218,7 +221,7 @@ async def test_an_adapter_that_fits_no_model_is_why_the_engine_is_not_there(
     model: ModelFile, tools: Any, tmp_path: Path
 ) -> None:
     bad = verified(AdapterFile("it", write_lora(tmp_path / "it.gguf", general__architecture="qwen2")))
-    engine = LocalEngine(model, context=512, threads=1, adapters=(bad,))
+    engine = LocalEngine(model, EngineOptions(context=512, threads=1, adapters=(bad,)))
     async with tools.running(engine):
         with pytest.raises(LocalUnavailable):
             await tools.say(engine, QUESTION)
@@ -231,7 +234,7 @@ async def test_a_file_that_is_replaced_while_it_serves_is_not_what_answers_after
     model: ModelFile, tools: Any, tmp_path: Path
 ) -> None:
     file = verified(AdapterFile("it", write_lora(tmp_path / "it.gguf", layers=1)))
-    engine = LocalEngine(model, context=512, threads=1, adapters=(file,))
+    engine = LocalEngine(model, EngineOptions(context=512, threads=1, adapters=(file,)))
     async with tools.running(engine):
         await tools.say(engine, QUESTION, max_tokens=1)
         write_lora(file.path, seed=9, layers=1)
@@ -259,7 +262,7 @@ async def test_weights_that_are_no_numbers_harm_their_own_answers_alone(
     model: ModelFile, tools: Any, tmp_path: Path
 ) -> None:
     broken = write_gguf(tmp_path / "nan.gguf", VALUES, {name: each * np.nan for name, each in _pair().items()})
-    engine = LocalEngine(model, context=512, threads=1, adapters=(verified(AdapterFile("nan", broken)),))
+    engine = LocalEngine(model, EngineOptions(context=512, threads=1, adapters=(verified(AdapterFile("nan", broken)),)))
     async with tools.running(engine):
         with contextlib.suppress(BackendError):
             await tools.say(engine, QUESTION, decision=replace(tools.decision, adapter="nan"), max_tokens=4)

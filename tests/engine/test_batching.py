@@ -18,6 +18,7 @@ from gateway.core.errors import BackendBroke, ContextTooLong, DeadlineExceeded, 
 from gateway.core.types import Principal, Usage
 from gateway.engine.files.catalogue import ModelFile
 from gateway.engine.local import LocalEngine
+from gateway.engine.options import EngineOptions
 
 pytestmark = [pytest.mark.anyio, pytest.mark.model]
 
@@ -29,7 +30,7 @@ PLACES = 4
 @pytest.fixture(scope="module")
 async def engine(model: ModelFile, tools: Any) -> AsyncIterator[LocalEngine]:
     async with tools.running(
-        LocalEngine(model, context=1024, threads=1, parallel=PLACES, queue=12, encode="auto")
+        LocalEngine(model, EngineOptions(context=1024, threads=1, parallel=PLACES, queue=12, encode="auto"))
     ) as started:
         yield started
 
@@ -37,7 +38,7 @@ async def engine(model: ModelFile, tools: Any) -> AsyncIterator[LocalEngine]:
 @asynccontextmanager
 async def another(model: ModelFile, tools: Any, **options: Any) -> AsyncIterator[LocalEngine]:
     defaults: dict[str, Any] = {"context": 512, "threads": 1, "parallel": 2, "encode": "auto"}
-    async with tools.running(LocalEngine(model, **(defaults | options))) as started:
+    async with tools.running(LocalEngine(model, EngineOptions(**(defaults | options)))) as started:
         yield started
 
 

@@ -13,6 +13,7 @@ from gateway.cascade import CalibratedCascade, Head
 from gateway.cascade.signs import NAMES
 from gateway.engine.files.catalogue import ModelFile
 from gateway.engine.local import LocalEngine
+from gateway.engine.options import EngineOptions
 from tests.support.line import FixedScorer, Line, Lines, asking, text_of
 
 pytestmark = [pytest.mark.anyio, pytest.mark.model]
@@ -22,7 +23,7 @@ QUESTION = "What is the capital of France?"
 
 @pytest.fixture(scope="module")
 async def engine(model: ModelFile, tools: Any) -> AsyncIterator[LocalEngine]:
-    async with tools.running(LocalEngine(model, context=512, parallel=1, isolation="thread")) as engine:
+    async with tools.running(LocalEngine(model, EngineOptions(context=512, parallel=1, isolation="thread"))) as engine:
         yield engine
 
 

@@ -25,6 +25,7 @@ from gateway.engine.files.catalogue import ModelFile
 from gateway.engine.frames import Frames, encode
 from gateway.engine.hosting import ProcessHost
 from gateway.engine.local import LocalEngine
+from gateway.engine.options import EngineOptions
 
 pytestmark = [pytest.mark.anyio, pytest.mark.model]
 
@@ -284,7 +285,9 @@ bodies = st.fixed_dictionaries(
 
 @pytest.fixture(scope="module")
 async def sturdy(model: ModelFile, tools: Any) -> AsyncIterator[LocalEngine]:
-    async with tools.running(LocalEngine(model, context=256, threads=1, parallel=2, max_tokens=4)) as engine:
+    async with tools.running(
+        LocalEngine(model, EngineOptions(context=256, threads=1, parallel=2, max_tokens=4))
+    ) as engine:
         await tools.say(engine, "Hi", max_tokens=1)
         yield engine
 

@@ -13,6 +13,7 @@ import pytest
 from gateway.core.errors import BadRequest, ContextTooLong, GatewayError, QueueFull, Unsupported
 from gateway.engine.files.catalogue import ModelFile
 from gateway.engine.local import LocalEngine
+from gateway.engine.options import EngineOptions
 from gateway.engine.supervisor import State
 
 pytestmark = [pytest.mark.anyio, pytest.mark.model]
@@ -221,7 +222,7 @@ async def test_leaving_before_the_first_token_stops_the_prompt(engine: LocalEngi
 
 
 async def test_requests_wait_their_turn_and_beyond_the_queue_are_refused(model: ModelFile, tools: Any) -> None:
-    async with tools.running(LocalEngine(model, context=512, threads=1, queue=3, parallel=1)) as engine:
+    async with tools.running(LocalEngine(model, EngineOptions(context=512, threads=1, queue=3, parallel=1))) as engine:
         await tools.say(engine, "Hi", max_tokens=1)
         await _overfill(engine, tools)
 

@@ -22,6 +22,7 @@ from gateway.core.errors import BackendBroke
 from gateway.core.types import Principal, Request
 from gateway.engine.files.catalogue import ModelFile
 from gateway.engine.local import LocalEngine
+from gateway.engine.options import EngineOptions
 from tests.support.chaos import child_of
 from tests.support.serving import Serving, serving
 
@@ -146,13 +147,13 @@ async def test_a_thread_instead_of_a_child_leaves_nothing_either(
     model: ModelFile, tools: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TMPDIR", str(tmp_path))
-    async with tools.running(LocalEngine(model, context=512, isolation="thread")) as engine:
+    async with tools.running(LocalEngine(model, EngineOptions(context=512, isolation="thread"))) as engine:
         await tools.say(engine, f"Remember: {SECRET}", max_tokens=2)
     assert list(_files(tmp_path)) == []
 
 
 async def test_an_error_of_a_dead_child_tells_nothing_of_the_prompt(model: ModelFile, tools: Any) -> None:
-    async with tools.running(LocalEngine(model, context=512)) as engine:
+    async with tools.running(LocalEngine(model, EngineOptions(context=512))) as engine:
         asked = tools.request(SECRET, logit_bias={"2": -100})
         async with aclosing(engine.stream(asked, tools.decision)) as answer:
             await anext(answer)
@@ -175,7 +176,9 @@ OWN_SYSTEM = "You are the operator's assistant. " + " ".join(f"Rule {number}: be
 
 @pytest.fixture(scope="module")
 async def engine(model: ModelFile, tools: Any) -> Any:
-    engine = LocalEngine(model, context=512, threads=1, parallel=3, system_prompt=OWN_SYSTEM, encode="auto")
+    engine = LocalEngine(
+        model, EngineOptions(context=512, threads=1, parallel=3, system_prompt=OWN_SYSTEM, encode="auto")
+    )
     async with tools.running(engine) as started:
         yield started
 
@@ -255,7 +258,7 @@ async def test_an_answer_is_part_of_what_its_conversation_finds_again(engine: Lo
 async def test_what_is_kept_is_overwritten_after_a_while_without_requests(
     model: ModelFile, tools: Any, isolation: Any
 ) -> None:
-    engine = LocalEngine(model, context=256, threads=1, parallel=2, isolation=isolation, keep_s=0.5)
+    engine = LocalEngine(model, EngineOptions(context=256, threads=1, parallel=2, isolation=isolation, keep_s=0.5))
     async with tools.running(engine):
         messages = [user("F: " + LONG[:300])]
         await cached(engine, tools, "a", messages)

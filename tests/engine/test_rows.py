@@ -11,6 +11,7 @@ import pytest
 from gateway.engine.batch.rows import LOOP_PERIOD, LOOP_TOKENS, loops
 from gateway.engine.files.catalogue import ModelFile
 from gateway.engine.local import LocalEngine
+from gateway.engine.options import EngineOptions
 
 
 @pytest.mark.parametrize("period", [1, 3, LOOP_PERIOD])
@@ -34,7 +35,7 @@ def test_anything_else_is_none(tokens: list[int]) -> None:
 
 @pytest.fixture(scope="module")
 async def engine(model: ModelFile, tools: Any) -> AsyncIterator[LocalEngine]:
-    async with tools.running(LocalEngine(model, context=512, max_tokens=5)) as started:
+    async with tools.running(LocalEngine(model, EngineOptions(context=512, max_tokens=5))) as started:
         yield started
 
 

@@ -15,6 +15,7 @@ from gateway.core.errors import ContextTooLong
 from gateway.engine.batch.stretches import LONGEST, pieces
 from gateway.engine.files.catalogue import ModelFile
 from gateway.engine.local import LocalEngine
+from gateway.engine.options import EngineOptions
 
 END = "<|im_end|>"
 
@@ -59,7 +60,7 @@ def mistrals(model: ModelFile, tmp_path: Path) -> ModelFile:
 @pytest.mark.anyio
 @pytest.mark.parametrize("sign", ["a", "=", " "])
 async def test_a_prompt_without_a_break_leaves_the_process_alive(mistrals: ModelFile, sign: str, tools: Any) -> None:
-    async with tools.running(LocalEngine(mistrals, context=512, threads=1)) as engine:
+    async with tools.running(LocalEngine(mistrals, EngineOptions(context=512, threads=1))) as engine:
         with pytest.raises(ContextTooLong):
             await tools.say(engine, sign * 100_000)
         assert engine.restarts == 0

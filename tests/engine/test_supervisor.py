@@ -20,13 +20,14 @@ from gateway.engine.files.catalogue import ModelFile
 from gateway.engine.frames import encode, read_frames
 from gateway.engine.hosting import ProcessHost, how_it_ended
 from gateway.engine.local import LocalEngine
+from gateway.engine.options import EngineOptions
 from gateway.engine.supervisor import BACKOFF_S, State, Status, Supervisor
 
 pytestmark = pytest.mark.anyio
 
 
 async def test_a_killed_child_breaks_the_started_answer_and_the_next_one_works(model: ModelFile, tools: Any) -> None:
-    async with tools.running(LocalEngine(model, context=512)) as engine:
+    async with tools.running(LocalEngine(model, EngineOptions(context=512))) as engine:
         async with aclosing(
             engine.stream(tools.request("Tell a story.", logit_bias={"2": -100}), tools.decision)
         ) as it:
@@ -46,7 +47,7 @@ async def test_a_request_without_a_first_token_is_answered_by_the_next_child(mod
     async def ask() -> None:
         answers.append(await tools.say(engine, "What is the capital of France?", temperature=0))
 
-    async with tools.running(LocalEngine(model, context=512)) as engine:
+    async with tools.running(LocalEngine(model, EngineOptions(context=512))) as engine:
         await tools.say(engine, "Hi", max_tokens=1)
         child = engine.pid
         os.kill(child, signal.SIGSTOP)  # it takes the request and cannot begin
@@ -59,7 +60,7 @@ async def test_a_request_without_a_first_token_is_answered_by_the_next_child(mod
 
 
 async def test_stopping_leaves_no_child_behind(model: ModelFile, tools: Any) -> None:
-    async with tools.running(LocalEngine(model, context=512)) as engine:
+    async with tools.running(LocalEngine(model, EngineOptions(context=512))) as engine:
         await tools.say(engine, "Hi", max_tokens=1)
         child = engine.pid
     assert engine.state is State.STOPPED
@@ -94,7 +95,7 @@ async def test_a_malformed_file_fails_with_a_reason_and_harms_nothing(
 ) -> None:
     path = tmp_path / "bad.gguf"
     path.write_bytes(damage(model.path.read_bytes()))
-    engine = LocalEngine(ModelFile("bad", path), context=512)
+    engine = LocalEngine(ModelFile("bad", path), EngineOptions(context=512))
     with anyio.fail_after(120):
         await engine.run()
     assert engine.state is State.FAILED
@@ -106,7 +107,7 @@ async def test_a_malformed_file_fails_with_a_reason_and_harms_nothing(
 
 @pytest.mark.parametrize("isolation", ["process", "thread"])
 async def test_a_file_with_another_digest_is_not_loaded(model: ModelFile, isolation: Any) -> None:
-    engine = LocalEngine(replace(model, sha256="0" * 64), isolation=isolation)
+    engine = LocalEngine(replace(model, sha256="0" * 64), EngineOptions(isolation=isolation))
     with anyio.fail_after(120):
         await engine.run()
     assert engine.state is State.FAILED
@@ -115,18 +116,18 @@ async def test_a_file_with_another_digest_is_not_loaded(model: ModelFile, isolat
 
 async def test_a_context_beyond_the_training_is_refused_before_anything_starts(model: ModelFile) -> None:
     with pytest.raises(ConfigurationError, match="trained for 8192"):
-        LocalEngine(model, context=16384)
+        LocalEngine(model, EngineOptions(context=16384))
 
 
 async def test_a_context_beyond_the_training_is_refused_for_files_nobody_knows(model: ModelFile) -> None:
-    engine = LocalEngine(replace(model, context=0), context=16384)
+    engine = LocalEngine(replace(model, context=0), EngineOptions(context=16384))
     with anyio.fail_after(120):
         await engine.run()
     assert "trained for 8192" in engine.status.reason
 
 
 async def test_a_request_waits_for_the_model_no_longer_than_start_wait_s(model: ModelFile, tools: Any) -> None:
-    engine = LocalEngine(model, start_wait_s=0.05)  # never run: it stays at starting
+    engine = LocalEngine(model, EngineOptions(start_wait_s=0.05))  # never run: it stays at starting
     with pytest.raises(LocalUnavailable) as refused:
         await tools.say(engine, "Hi")
     assert refused.value.retry_after_s
@@ -135,7 +136,7 @@ async def test_a_request_waits_for_the_model_no_longer_than_start_wait_s(model: 
 
 
 async def test_a_request_that_comes_while_it_loads_is_answered(model: ModelFile, tools: Any) -> None:
-    async with tools.running(LocalEngine(model, context=512)) as engine:
+    async with tools.running(LocalEngine(model, EngineOptions(context=512))) as engine:
         assert engine.state is State.STARTING
         assert (await tools.say(engine, "Hi", max_tokens=1)).finishes == {0: ["length"]}
 
@@ -214,7 +215,7 @@ async def test_a_death_is_told_once_with_how_it_came() -> None:
 
 
 async def test_a_child_that_hangs_is_ended_and_replaced(model: ModelFile, tools: Any) -> None:
-    supervisor = Supervisor(LocalEngine(model, context=512).load_frame, ProcessHost, silence_s=5.0)
+    supervisor = Supervisor(LocalEngine(model, EngineOptions(context=512)).load_frame, ProcessHost, silence_s=5.0)
     async with anyio.create_task_group() as tasks:
         await tasks.start(supervisor.run)
         await supervisor.ready(60)
@@ -229,7 +230,7 @@ async def test_a_child_that_hangs_is_ended_and_replaced(model: ModelFile, tools:
 
 
 async def test_a_child_with_nothing_to_do_is_left_alone(model: ModelFile) -> None:
-    supervisor = Supervisor(LocalEngine(model, context=512).load_frame, ProcessHost, silence_s=5.0)
+    supervisor = Supervisor(LocalEngine(model, EngineOptions(context=512)).load_frame, ProcessHost, silence_s=5.0)
     async with anyio.create_task_group() as tasks:
         await tasks.start(supervisor.run)
         await supervisor.ready(60)
@@ -341,7 +342,7 @@ def _talkative(frame: dict[str, Any]) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("unread_bytes", [4_000_000, 1_000_000], ids=["kept for it", "too much to keep"])
 async def test_a_reader_that_does_not_read_holds_up_nobody(model: ModelFile, tools: Any, unread_bytes: int) -> None:
-    engine = LocalEngine(model, queue=4)
+    engine = LocalEngine(model, EngineOptions(queue=4))
     engine._supervisor = Supervisor({}, lambda: FakeHost(_talkative), unread_bytes=unread_bytes)
     async with tools.running(engine), aclosing(engine.stream(tools.request("much"), tools.decision)) as unread:
         begun = await anext(unread)

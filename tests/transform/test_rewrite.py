@@ -165,8 +165,9 @@ def anyio_backend() -> str:
 @pytest.mark.model
 async def test_a_real_small_model_can_be_asked_and_what_it_leaks_stays(tools: Any, scanner: Any) -> None:
     from gateway.engine.local import LocalEngine
+    from gateway.engine.options import EngineOptions
 
-    engine = LocalEngine(default_model(), context=1024, threads=1, queue=3)
+    engine = LocalEngine(default_model(), EngineOptions(context=1024, threads=1, queue=3))
     async with anyio.create_task_group() as tasks:
         await tasks.start(engine.run)
         transform = Rewrite(engine, scanner, rewrite_s=60)

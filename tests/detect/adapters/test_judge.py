@@ -18,6 +18,7 @@ from gateway.detect.adapters.options import JudgeOptions
 from gateway.detect.stack import Stack
 from gateway.detect.walk import Text
 from gateway.engine.local import LocalEngine
+from gateway.engine.options import EngineOptions
 from tests.support.detectors import Opinionated
 from tests.support.models import default_model
 
@@ -140,7 +141,7 @@ def test_without_a_local_model_there_is_no_judge() -> None:
 
 @pytest.fixture(scope="module")
 async def engine() -> AsyncIterator[LocalEngine]:
-    made = LocalEngine(default_model(), context=1024, threads=1, isolation="process", queue=3)
+    made = LocalEngine(default_model(), EngineOptions(context=1024, threads=1, isolation="process", queue=3))
     async with anyio.create_task_group() as tasks:
         await tasks.start(made.run)
         yield made
