@@ -51,7 +51,7 @@ class Settings(BaseSettings):
     """By backend: where litellm's list does not know a price, or the operator knows a better one."""
     shadow: Shadow = Shadow()
 
-    @field_validator("local", "auth", "policy", mode="before")
+    @field_validator("local", "auth", "policy", "shadow", mode="before")
     @classmethod
     def _word(cls, value: Any, field: ValidationInfo) -> Any:
         return _spelled_out(str(field.field_name), value)
@@ -89,9 +89,9 @@ class _NotYaml(ValueError):
 
 def _spelled_out(name: str, value: Any) -> Any:
     """`local: canned` and `GATEWAY_LOCAL=canned` are short for the engine, `auth: none` for the mode, and so on."""
-    if name == "local" and value is False:
+    if name in {"local", "shadow"} and value is False:
         value = "off"
-    word = {"local": "engine", "auth": "mode", "policy": "path"}.get(name)
+    word = {"local": "engine", "auth": "mode", "policy": "path", "shadow": "mode"}.get(name)
     return {word: value} if word is not None and isinstance(value, str) else value
 
 

@@ -35,7 +35,7 @@ def build_shadow(
         elif parts.prices is None or parts.prices.cost(spec, Usage(1, 1)) is None:
             raise ConfigurationError(
                 f"the policy's shadow asks backend {spec.name!r}, whose price is not known, so no budget can be kept: "
-                f"give it a price under prices, or switch shadows off (shadow: {{mode: off}})"
+                f"give it a price under prices, or say `shadow: off` in the settings"
             )
     options = ShadowOptions(settings.shadow.budget_usd_per_day, settings.local.max_tokens)
     return Shadow(parts, options, Ledger(shadow_place(settings, folder)), log, metrics.shadowed, pseudonym=pseudonym)

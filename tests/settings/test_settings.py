@@ -141,6 +141,11 @@ def test_a_word_is_short_for_the_engine(load: Load, text: str, engine: str) -> N
     assert load(text).local.engine == engine
 
 
+def test_a_word_switches_off_what_policies_have_asked_twice(load: Load) -> None:
+    assert load("shadow: off").shadow.mode == load("shadow: {mode: off}").shadow.mode == "off"
+    assert load("shadow: {budget_usd_per_day: 5}").shadow.mode == "auto"
+
+
 # ── What is refused, and how it is said ─────────────────────────────────────────────────────────────────────────────
 
 MISTAKES = {
