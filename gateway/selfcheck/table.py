@@ -66,6 +66,10 @@ def _matrix(result: Result) -> Iterator[str]:
         yield f"{place:{width}}  {' '.join(f'{sign:>5}' for sign in signs)}".rstrip()
     there = set(worst.values())
     yield "  ".join(f"{_SIGNS[state]} {text}" for state, text in _LEGEND.items() if state in there)
+    named = {cell.short: cell.kind for cell in result.cells}
+    yield f"columns: {', '.join(f'{short} {kind}' for short, kind in named.items() if short not in kind.casefold())}"
+    if len(worst) < len(places) * len(kinds):
+        yield "blank: not tried, because nobody could tell such a value there"
 
 
 def _permitted(result: Result) -> Iterator[str]:

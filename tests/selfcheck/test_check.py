@@ -76,6 +76,7 @@ async def test_what_the_policy_lets_out_in_clear_is_permitted_and_told_as_that(t
     assert states(result) == {State.PERMITTED, State.UNSENT}
     assert result.ok
     assert "rule 'out' lets out in clear: API key, French NIR" in table(result)
+    assert "stid German Steuer-ID" in table(result)
 
 
 async def test_what_no_detector_knows_leaves_and_is_told(tmp_path: Path) -> None:
