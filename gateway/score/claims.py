@@ -78,24 +78,28 @@ def seen(text: str) -> str:
     return text if text.isascii() else text.translate(UNSEEN)
 
 
-def without_claims(text: str) -> str:
-    """The text without runs that talk to a router or claim difficulty, and without strings no person reads."""
+def without_claims(text: str) -> tuple[str, tuple[str, ...] | None]:
+    """The text without runs that talk to a router or claim difficulty, and without strings no person reads.
+
+    With it the tokens of its lower case, where it was searched as it is.
+    """
     text = read_by_people(text)
     lowered = _folded(text)
     if any(map(lowered.__contains__, SETTERS)):
         text = SETTING.sub(" ", text)
         lowered = _folded(text)
-    if not _may_hold_gadget(lowered):  # nearly always; the places are looked for in the few others
-        return text
+    tokens = tokens_in(lowered)
+    if not _may_hold_gadget(tokens):  # nearly always; the places are looked for in the few others
+        return text, tokens if lowered == text.lower() else None
     kept: list[str] = []
     done = start = 0
     for end in [*(found.end() for found in BREAK.finditer(lowered)), len(lowered)]:
-        for first, last in _spans(lowered, start, end) if _may_hold_gadget(lowered[start:end]) else ():
+        for first, last in _spans(lowered, start, end) if _may_hold_gadget(tokens_in(lowered[start:end])) else ():
             first, last = around(text, max(done, start), first, last)
             kept.append(text[done:first].rstrip(" "))
             done = last
         start = end
-    return " ".join([*kept, text[done:].lstrip(" ")]).strip(" ") if kept else text
+    return " ".join([*kept, text[done:].lstrip(" ")]).strip(" ") if kept else text, None
 
 
 def read_by_people(text: str) -> str:
@@ -142,10 +146,10 @@ def _held(tokens: Iterable[str]) -> set[str]:
     return held
 
 
-def _may_hold_gadget(lowered: str) -> bool:
-    """Whether a run somewhere in it may be a gadget; a number is taken to be there."""
+def _may_hold_gadget(tokens: tuple[str, ...]) -> bool:
+    """Whether a run of them may be a gadget; a number is taken to be there."""
     known = kinds()
-    return _gadget({"number"}.union(*[known[token] for token in known.keys() & set(tokens_in(lowered))]))
+    return _gadget({"number"}.union(*[known[token] for token in known.keys() & set(tokens)]))
 
 
 def _gadget(held: set[str]) -> bool:

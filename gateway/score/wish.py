@@ -52,8 +52,13 @@ def words() -> Words:
 
 def without_wishes(text: str) -> str:
     """The text without what asks for a bigger model, and without claims about itself."""
+    return heard(text)[0]
+
+
+def heard(text: str) -> tuple[str, tuple[str, ...] | None]:
+    """The same, and the tokens of its lower case where the search has found them already."""
     if len(text) > 2 * WINDOW:
-        return without_wishes(text[:WINDOW]) + text[WINDOW:-WINDOW] + without_wishes(text[-WINDOW:])
+        return without_wishes(text[:WINDOW]) + text[WINDOW:-WINDOW] + without_wishes(text[-WINDOW:]), None
     return without_claims(_without_wishes(seen(text)))
 
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.cli import main
-from gateway.score.ask import ask_of, measure
+from gateway.score.ask import ask_of, last_ask, measure
 from gateway.score.claims import OPAQUE, SPACED, _opaque, _spaced, read_by_people
 from gateway.score.ensemble import ensemble
 from gateway.score.features import read
@@ -40,6 +40,15 @@ ASKS = (
 def test_tokens_are_the_same_whichever_pattern_finds_them(text: str) -> None:
     assert list(tokens_in(text)) == TOKEN.findall(text)
     assert list(measure(text).tokens) == TOKEN.findall(measure(text).prose.lower())
+
+
+@given(
+    st.lists(st.sampled_from(["", "commit it", "e in italiano?", "Thanks!", "<summary>x</summary>", *ASKS]), max_size=6)
+)
+@settings(max_examples=100)
+def test_an_ask_has_the_tokens_of_its_own_prose(said: list[str]) -> None:
+    ask = last_ask([{"role": "user", "content": text} for text in said])
+    assert list(ask.tokens) == TOKEN.findall(ask.prose.lower())
 
 
 @given(st.text(alphabet=st.characters(max_codepoint=127)))
