@@ -12,7 +12,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +25,7 @@ from tests.support.capture import CaptureServer, completion, event, events, sse,
 from tests.support.detectors import DetectorServer, detector_server, spans_of
 from tests.support.serving import Serving, serving
 from tests.support.valkey import ValkeyServer, valkey
+from tests.support.waiting import PATIENCE_S, wait_for
 
 ROOT = Path(__file__).parents[2]
 HARD = "Prove that the square root of 2 is irrational, then generalise to any prime."
@@ -69,8 +69,15 @@ class World:
         return answer
 
     def leaves(self, text: str = HARD, **more: Any) -> httpx.Response:
-        answer = self.gateway.ask(text, **more)
-        assert (answer.status_code, answer.headers["x-gateway-zone"]) == (200, "remote"), answer.text
+        """Now, or once the memory of answers has said within its 50 ms that nothing comes back with it."""
+
+        def left() -> httpx.Response | None:
+            answer = self.gateway.ask(text, **more)
+            assert answer.status_code == 200, answer.text
+            return answer if answer.headers["x-gateway-zone"] == "remote" else None
+
+        answer = wait_for(left)
+        assert answer is not None
         return answer
 
     def streamed(self, text: str = HARD, **more: Any) -> list[str]:
@@ -89,7 +96,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
             "policy": {"path": "policy.yaml", "watch_s": 0.05},
             "cache": {"url": "off://"},
             "taint": {"url": memory.url},
-            "detect": {"http": {"url": tier.url, "kinds": {"person": "person"}, "deadline_ms": 5000}},
+            "detect": {"http": {"url": tier.url, "kinds": {"person": "person"}, "deadline_ms": 20_000}},
         }
         with serving(folder, config, env=CANNED) as gateway:
             yield World(gateway, outside, tier, memory)
@@ -171,7 +178,7 @@ def start(folder: Path, **config: Any) -> subprocess.CompletedProcess[str]:
     (folder / "gateway.yaml").write_text(yaml.safe_dump({"backends": [], "local": {"engine": "canned"}, **config}))
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_")}
     arguments = [sys.executable, "-m", "gateway", "serve", "--config", "gateway.yaml", "--port", "0"]
-    return subprocess.run(arguments, cwd=folder, env=environment, capture_output=True, text=True, timeout=60)
+    return subprocess.run(arguments, cwd=folder, env=environment, capture_output=True, text=True, timeout=300)
 
 
 def gave_up(result: subprocess.CompletedProcess[str], *says: str) -> None:
@@ -256,13 +263,13 @@ def test_rule_04_a_broken_change_leaves_the_old_policy_and_its_own_rules_in_forc
     file = world.gateway.folder / "policy.yaml"
     file.write_text(content)
     try:
-        until(lambda: "warning" in state(world))
+        wait_for(lambda: "warning" in state(world))
         world.stays(f"Tell me about Nordlicht. {HARD}")
         world.stays(RESTRICTED)
         world.leaves()
     finally:
         file.write_text(POLICY)
-    until(lambda: "warning" not in state(world))
+    wait_for(lambda: "warning" not in state(world))
 
 
 def test_rule_15_no_policy_can_ask_to_be_watched_instead_of_kept(tmp_path: Path) -> None:
@@ -274,13 +281,6 @@ def test_rule_15_no_policy_can_ask_to_be_watched_instead_of_kept(tmp_path: Path)
 def state(world: World) -> dict[str, Any]:
     found: dict[str, Any] = world.gateway.get("/readyz").json()["parts"]["policy"]
     return found
-
-
-def until(holds: Callable[[], bool], timeout_s: float = 10) -> None:
-    end = time.monotonic() + timeout_s
-    while not holds():
-        assert time.monotonic() < end, "it did not happen"
-        time.sleep(0.02)
 
 
 # ── 5 A body that nobody can read ───────────────────────────────────────────────────────────────────────────────────
@@ -302,7 +302,7 @@ BODIES = {
 
 @pytest.mark.parametrize("body", BODIES.values(), ids=BODIES.keys())
 def test_rule_05_a_body_that_nobody_can_read_goes_nowhere(world: World, body: bytes) -> None:
-    with httpx.Client(timeout=20, trust_env=False) as client:
+    with httpx.Client(timeout=PATIENCE_S, trust_env=False) as client:
         answer = client.post(world.gateway.url + "/v1/chat/completions", content=body)
     assert 400 <= answer.status_code < 500, answer.text
     assert world.outside.received == b""
@@ -407,7 +407,8 @@ def test_while_the_memory_of_answers_is_down_what_brings_an_answer_back_stays(wo
     def zone(answer: str) -> str:
         return str(world.gateway.post(after(answer)).headers["x-gateway-zone"])
 
-    assert zone("Somebody else's gateway said this, and nobody here knows what it was from. " * 3) == "remote"
+    first = "Somebody else's gateway said this, and nobody here knows what it was from. " * 3
+    wait_for(lambda: zone(first) == "remote")
     another = "This is another answer that nobody has seen before in this place. " * 3
     world.memory.stop()
     try:
@@ -420,4 +421,4 @@ def test_while_the_memory_of_answers_is_down_what_brings_an_answer_back_stays(wo
         world.leaves(f"{HARD} A first question brings nothing back.")
     finally:
         world.memory.start()
-    until(lambda: zone(another) == "remote")
+    wait_for(lambda: zone(another) == "remote")

@@ -14,7 +14,6 @@ import os
 import re
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,7 @@ from tests.support.files import docx
 from tests.support.planting import Asker, Found, mark
 from tests.support.serving import Serving, serving
 from tests.support.valkey import ValkeyServer, valkey
+from tests.support.waiting import wait_for
 
 HARD = "Prove that the square root of 2 is irrational, then generalise to any prime."
 IBAN = "DE89 3704 0044 0532 0130 00"
@@ -127,7 +127,8 @@ def ask_everything(ask: Asker, outside: CaptureServer) -> None:
         ask.chat(body)
         ask.chat({**body, "stream": True})
     for body in masked():
-        assert ask.chat(body).headers["x-gateway-zone"] == "remote"
+        # Now, or once the memory of answers has said within its 50 ms that nothing comes back with it.
+        wait_for(lambda body=body: ask.chat(body).headers["x-gateway-zone"] == "remote")
         placeholder = re.findall(r"\[EMAIL_\d+_[a-z0-9]{4}\]", outside.requests[-1].body.decode())[0]
         for answer in answers(placeholder):
             outside.answer(answer)
@@ -140,6 +141,13 @@ def bring_back(ask: Asker, found: Found, memory: ValkeyServer) -> None:
     given = ask.chat({"messages": [{"role": "user", "content": private}]}).json()["choices"][0]["message"]
     said = {"role": "assistant", "content": given["content"]}
     ask.chat({"messages": [said, {"role": "user", "content": f"{HARD} {planted('after an answer')}"}]})
+
+    def written() -> bool:
+        """Within 50 ms of the answer, or with a later request."""
+        ask.chat({"messages": [{"role": "user", "content": "Hello"}]})
+        return b"slmgw:taint:" in everything(memory)
+
+    wait_for(written)
     found.sinks["Valkey"] = everything(memory)
     memory.stop()
     other = {"role": "assistant", "content": f"{planted('an answer of another gateway')} was said before this. " * 4}
@@ -164,7 +172,7 @@ def run_commands(folder: Path, found: Found) -> None:
     for name, (arguments, told) in COMMANDS.items():
         result = subprocess.run(
             [sys.executable, "-m", "gateway", *arguments], cwd=folder, env=environment, input=told,
-            capture_output=True, timeout=120,
+            capture_output=True, timeout=300,
         )  # fmt: skip
         assert b"Traceback" not in result.stderr, name
         found.sinks[f"output of {name}"] = result.stdout
@@ -224,11 +232,9 @@ def _reload_broken(gateway: Serving, folder: Path) -> None:
     ):
         told = wrong.format(planted(f"wrong rule {number}"))
         seen = gateway.log().count("policy_refused")
-        (folder / "policy.yaml").write_text(POLICY.replace(f"words: [{OWN_WORD}]", told))
-        until = time.monotonic() + 10
-        while gateway.log().count("policy_refused") == seen:
-            assert time.monotonic() < until, "the change was not seen"
-            time.sleep(0.05)
+        (folder / "fresh.yaml").write_text(POLICY.replace(f"words: [{OWN_WORD}]", told))
+        (folder / "fresh.yaml").replace(folder / "policy.yaml")
+        wait_for(lambda seen=seen: gateway.log().count("policy_refused") > seen)
 
 
 def everything(memory: ValkeyServer) -> bytes:
