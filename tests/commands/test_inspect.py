@@ -71,7 +71,8 @@ def test_explain_names_the_reading_in_which_a_disguise_was_seen_through(tmp_path
 
 def test_explain_says_when_a_documentation_example_is_let_pass(tmp_path: Path) -> None:
     (tmp_path / "own.yaml").write_text("name: own\nallow: {reserved: [iban]}\n")
-    (row,) = call(tmp_path, "inspect", "--explain", "--policy", "own.yaml", stdin="IBAN DE89370400440532013000").rows
+    asked = "The example IBAN DE89370400440532013000"
+    (row,) = call(tmp_path, "inspect", "--explain", "--policy", "own.yaml", stdin=asked).rows
     assert (row["findings"][0]["reserved"], row["findings"][0]["counts"]) == (True, False)
     assert row["sensitivity"] == "internal"
 
