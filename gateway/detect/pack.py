@@ -176,7 +176,7 @@ def _led(match: re.Match[str]) -> str:
         return match.group()  # there are no first characters where case makes no difference
     times = f"{{{least},{int(most) - 1}}}" if most else f"{{{least}}}" if least else ""
     rest = f"{first}{times}" if times else ""
-    return f"{match['flags'] or ''}{first}(?<!{match['before']}[\\s\\S]){rest}"
+    return f"{match['flags'] or ''}{first}(?<!{match['before']}(?s:.)){rest}"
 
 
 def loose(gate: str) -> str:

@@ -37,7 +37,7 @@ _FEW = 40
 class Page:
     """One filling of the memory. A row is written before the word that names it is, and never changes after."""
 
-    __slots__ = ("bits", "meanings", "places", "promising", "size")
+    __slots__ = ("bits", "look", "meanings", "places", "promising", "size")
 
     def __init__(self, meaning: int) -> None:
         self.places: dict[str, int] = {}
@@ -46,6 +46,7 @@ class Page:
         """Rows of words that are worth a look."""
         self.size = 0
         self.meanings: Floats = np.zeros((ROOM, meaning), np.float32)
+        self.look = np.zeros(ROOM, np.bool_)
         self.bits = np.zeros(ROOM, np.uint8)
 
 
@@ -97,6 +98,7 @@ class Lexicon:
             table[row, : len(found)] = found
             page.bits[first + row] = bits
             if worth_a_look(word, bits):
+                page.look[first + row] = True
                 page.promising.add(first + row)
         page.meanings[first : first + len(new)] = self._weights.meanings(table).sum(axis=1)
         page.size += len(new)

@@ -17,6 +17,7 @@ def lawful(before: int, after: int) -> bool:
 
 _WAYS = tuple(tuple(b for b in range(len(LABELS)) if lawful(b, after)) for after in range(len(LABELS)))
 
+_LAWFUL = frozenset((before, after) for after, ways in enumerate(_WAYS) for before in ways)
 _DIFFERENT = tuple(dict.fromkeys(_WAYS))
 """Most labels may follow any other: their ways are looked at once."""
 _WHICH = tuple(map(_DIFFERENT.index, _WAYS))
@@ -27,7 +28,9 @@ def spans(chances: Floats) -> list[tuple[int, int, str]]:
     labels: list[int] = chances.argmax(axis=1).tolist()
     if not any(labels):
         return []
-    if not all(map(lawful, [0, *labels], labels)):  # else the likeliest labels are the likeliest sequence
+    if not _LAWFUL.issuperset(
+        zip([0, *labels], labels, strict=False)
+    ):  # else the likeliest labels are the likeliest sequence
         labels = _best(np.log(chances + 1e-9).tolist())
     return _joined(labels)
 

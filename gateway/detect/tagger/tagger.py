@@ -74,16 +74,16 @@ class Tagger:
         page, known = self.lexicon.read(tokens[start : high + REACH])
         if page.promising.isdisjoint(known):
             return
-        chosen = _widened(known, page.promising, low - start, high - start)
-        if not chosen.size:
-            return
         edges = [page.places[EDGE]] * REACH
         places = np.array([*edges, *known, *edges], dtype=np.intp)
-        chosen += REACH
+        chosen = _widened(page.look[places], REACH + low - start, REACH + high - start)
+        if not chosen.size:
+            return
         chances = self._chances(page.meanings, places, chosen)
         leaning = chances * self._weights.lean
         likeliest: list[int] = leaning.argmax(axis=1).tolist()
-        names: list[float] = (chances[:, 1] + chances[:, 2]).tolist()
+        person, address = chances[:, 1] + chances[:, 2], chances[:, 3] + chances[:, 4]
+        names: list[float] = person.tolist()
         numbers: list[int] = (chosen + (start - REACH)).tolist()
         for begin, end in _runs(numbers, chances[:, 0].tolist()):
             for place in range(begin, end):
@@ -93,22 +93,24 @@ class Tagger:
                 first = numbers[begin]
                 words = list(map(canonical, tokens[first : first + end - begin]))
                 bits: list[int] = page.bits[places[chosen[begin:end]]].tolist()
-                for left, right, kind, sure in self._judged(words, bits, chances[begin:end], spans(leaning[begin:end])):
+                for left, right, kind, sure in self._judged(
+                    words, bits, person[begin:end], address[begin:end], spans(leaning[begin:end])
+                ):
                     yield first + left, first + right, kind, sure
 
     def _judged(
-        self, words: list[str], bits: list[int], rows: Floats, found: list[tuple[int, int, str]]
+        self, words: list[str], bits: list[int], person: Floats, address: Floats, found: list[tuple[int, int, str]]
     ) -> Iterator[Span]:
-        """The spans of a run that are sure enough. A name everybody knows counts for less, a doubtful word alone needs
-        more."""
+        """The spans of a run that are sure enough; `person` and `address` say how likely each token is part of one. A
+        name everybody knows counts for less, a doubtful word alone needs more."""
         for first, last, kind in found:
-            column, least = 3, self._weights.address
+            chances, least = address, self._weights.address
             if kind == "person":
                 first, last = _trimmed(words, bits, first, last)
                 word, listed = words[first], bits[first]
                 doubtful = word[0].islower() or listed & (PLACE | COMMON) or not listed & (FIRST | LAST)
-                column, least = 1, self._weights.lone if doubtful and last - first == 1 else self._weights.person
-            sure = float(rows[first:last, column : column + 2].sum(axis=1).mean())
+                chances, least = person, self._weights.lone if doubtful and last - first == 1 else self._weights.person
+            sure = float(np.add.reduce(chances[first:last]) / (last - first))
             if kind == "person" and key(_said(words[first:last])) in self._weights.famous:
                 sure *= _FAMOUS
             if sure >= least and any(len(word) > 1 and word[0].isalpha() for word in words[first:last]):
@@ -171,15 +173,15 @@ def _small(listed: int) -> bool:
     return bool(listed & PLAIN) and not listed & (FIRST | LAST)
 
 
-def _widened(known: list[int], promising: set[int], low: int, high: int) -> npt.NDArray[np.intp]:
-    """The promising ones of tokens that stand where they are `known`, and their neighbours, between two places."""
-    wide: list[int] = []
-    done = low
-    for place, row in enumerate(known):
-        if row in promising:
-            wide += range(max(done, place - _NEAR), min(high, place + _NEAR + 1))
-            done = max(done, place + _NEAR + 1)
-    return np.array(wide, dtype=np.intp)
+def _widened(look: npt.NDArray[np.bool_], low: int, high: int) -> npt.NDArray[np.intp]:
+    """The promising tokens between two places, and their neighbours there."""
+    wide = look.copy()
+    for step in range(1, _NEAR + 1):
+        wide[step:] |= look[:-step]
+        wide[:-step] |= look[step:]
+    wide[:low] = False
+    wide[high:] = False
+    return np.flatnonzero(wide)
 
 
 def _runs(numbers: list[int], nothing: list[float]) -> Iterator[tuple[int, int]]:
