@@ -80,7 +80,7 @@ async def open_line(
     """The gateway as configured, for one caller. Raises ConfigurationError."""
     token = secrets.token_urlsafe(24)
     changed, records = _changed(settings, folder, policy, _key(caller, token))
-    async with open_gateway(changed, folder, local=local) as gateway:
+    async with open_gateway(changed, folder, local=local, remembers=False) as gateway:
         transport = httpx.ASGITransport(app=gateway.app, raise_app_exceptions=False)
         headers = {"authorization": f"Bearer {token}"}
         async with httpx.AsyncClient(

@@ -105,7 +105,6 @@ def build(settings: Settings, folder: Path, local: LocalBackend | None, stack: A
     health = build_health(policies, stores, ends.local, ends.remotes, warming)
     pseudonym = partial(stores.audit.pseudonym, "tenant")
     kept = KeptTraffic(scoring.rolling, where.audit, scoring.made_by, pseudonym, log)
-    kept.restore(settings)
     shadow = build_shadow(settings, folder, parts, metrics, log, pseudonym)
     app = build_app(settings, replace(parts, shadow=shadow), ends.specs, metrics, health, log)
     return Built(app, where, ends, policies, detector.pack, stores, metrics, warming, shadow, kept, scoring.warm)

@@ -36,17 +36,20 @@ class Gateway:
 
 @asynccontextmanager
 async def open_gateway(
-    settings: Settings, folder: Path, *, local: LocalBackend | None = None
+    settings: Settings, folder: Path, *, local: LocalBackend | None = None, remembers: bool = True
 ) -> AsyncGenerator[Gateway, None]:
     """Build and run a gateway until the block is left. Raises ConfigurationError before anything is served.
 
-    `local` takes the place of the engine that the settings name.
+    `local` takes the place of the engine that the settings name. One that does not `remember` counts its tenants'
+    traffic from nothing, and for nobody: what a command asks is nobody's daily work.
     """
     log = structlog.get_logger()
     async with AsyncExitStack() as stack:
         built = build(settings, folder, local, stack, log)
         policies, audit, where = built.policies, built.stores.audit, built.where
         await _begin(built)
+        if remembers:
+            built.kept_traffic.restore(settings)
         if where.policy.parent != shipped_policies():  # what ours wait for is known, and stands in `/readyz`
             warn(log, policies.current())
         async with anyio.create_task_group() as tasks:
@@ -54,9 +57,12 @@ async def open_gateway(
             if settings.policy.watch_s:
                 tasks.start_soon(policies.watch, settings.policy.watch_s, changes)
             _run_beside(tasks, built)
+            if remembers:
+                tasks.start_soon(built.kept_traffic.run)
             yield Gateway(built.app, policies, changes.reload, where, built.ends.remotes.stand_ins, built.ends.specs[0])
             tasks.cancel_scope.cancel()
-        await built.kept_traffic.save()
+        if remembers:
+            await built.kept_traffic.save()
         with suppress(AuditUnavailable):  # a disk that is gone must not turn a stop into a crash
             await audit.write(stopped())
 
@@ -80,6 +86,5 @@ def _run_beside(tasks: anyio.abc.TaskGroup, built: Built) -> None:
     tasks.start_soon(built.warm_scorer)
     tasks.start_soon(built.stores.cache.warm)
     tasks.start_soon(built.stores.taints.warm)
-    tasks.start_soon(built.kept_traffic.run)
     if built.shadow is not None:
         tasks.start_soon(built.shadow.run)

@@ -73,8 +73,8 @@ async def test_a_gateway_that_is_started_again_knows_what_went_out_before(tmp_pa
     large = {"name": "large", "zone": "remote", "wire": "canned", "model": "large"}
     settings = Settings(local={"engine": "canned"}, backends=[large])
 
-    async def started(*asks: str) -> str:
-        async with open_gateway(settings, tmp_path) as gateway:
+    async def started(*asks: str, **more: bool) -> str:
+        async with open_gateway(settings, tmp_path, **more) as gateway:
             transport = httpx.ASGITransport(app=gateway.app)
             async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
                 for ask in asks:
@@ -88,3 +88,5 @@ async def test_a_gateway_that_is_started_again_knows_what_went_out_before(tmp_pa
     share = await started(hard, "Hello!", "Hello again!")
     assert share.endswith(f"}} {1 / 3}")
     assert await started() == share
+    assert await started(hard, remembers=False) == share.replace(str(1 / 3), "1.0"), "it began with nothing"
+    assert await started() == share, "and left nothing"
