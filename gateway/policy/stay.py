@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gateway.core.types import BackendSpec, Needs
 from gateway.policy.facts import Facts, whole_needs
@@ -31,19 +31,33 @@ class Stay:
 def stay(facts: Facts, floor: Floor, kept: Callable[[], str]) -> Stay:
     """How the first local backend that can will answer. `kept` says why it stays, should it be refused.
 
-    1. none can do what the request needs: refused, the need named
+    1. none can do what the request needs: refused, the need named; an answer that may be too long is cut instead
     2. one can and speaks the language, or the language is not known: answered, unless it answers such requests badly
     3. none of those that can speaks the language, or it answers them badly: the floor says
     """
     local = facts.catalogue.local
     needs = whole_needs(facts.assessment)
-    able = sorted((spec for spec in local if spec.can(needs) is None), key=lambda spec: len(spec.lacks(needs)))
+    if not (able := _able(local, needs)):
+        able = _able(local, needs := _with_any_answer(needs, facts.assessment.tokens))
     if not able or any(part.reason == _UNKNOWN_PART for part in facts.assessment.unreadable):
         return _incapable(local[0], local[0].can(needs) or _UNKNOWN_PART, needs, kept())
     for spec in able:
         if spec.speaks(facts.language):
             return _unfit(spec.name, floor.lack(facts), floor, kept) if facts.below else Stay(spec.name)
     return _unfit(able[0].name, f"does not speak {facts.language!r}", floor, kept)
+
+
+def _able(local: Sequence[BackendSpec], needs: Needs) -> list[BackendSpec]:
+    """Those that can do it, whoever does it best first."""
+    return sorted((spec for spec in local if spec.can(needs) is None), key=lambda spec: len(spec.lacks(needs)))
+
+
+def _with_any_answer(needs: Needs, prompt: int) -> Needs:
+    """With room for the `prompt` (tokens; 0 = not known) and one token more: a limit allows, it demands nothing.
+
+    Clients send one limit with everything they ask. Where the request may leave, the limit counts as it stands.
+    """
+    return replace(needs, context=prompt + 1) if 0 < prompt < needs.context else needs
 
 
 def kept(facts: Facts, policy: str, forbids: Sequence[Forbid], permitted: bool) -> str:
@@ -77,8 +91,8 @@ def _incapable(spec: BackendSpec, lack: str, needs: Needs, kept: str) -> Stay:
         way_out = "send text, or have the operator add a backend of zone private that reads it"
     elif lack == "context":
         code = "context_length_exceeded"
-        detail = f"prompt and answer take about {needs.context} tokens, more than the {spec.context} that {model} holds"
-        way_out = "shorten the prompt, or ask for fewer tokens of answer"
+        detail = f"the prompt takes about {needs.context - 1} tokens, more than the {spec.context} that {model} holds"
+        way_out = "shorten it"
     else:
         code, detail = "unsupported_parameter", f"{lack} cannot be served by {model}"
         way_out = "leave it out"

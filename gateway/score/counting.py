@@ -39,8 +39,7 @@ class Counting:
     async def needs(self, body: Mapping[str, Any]) -> tuple[Needs, int]:
         """(needs, prompt tokens)."""
         needs, tokens = needs_of(body)
-        room = self._context - (needs.context - tokens)
-        if self._count is None or not self._context or not LEAST * tokens <= room <= MOST * tokens:
+        if self._count is None or not self._context or not self._in_doubt(needs, tokens):
             return needs, tokens
         if needs.image or needs.audio or needs.file or self._under_way >= AT_ONCE:
             return needs, tokens  # it cannot be served here anyway, or too many ask at once
@@ -49,6 +48,14 @@ class Counting:
             return needs, tokens
         # The engine needs one token to answer with, also where the client sets no limit.
         return replace(needs, context=exact + max(1, needs.context - tokens)), exact
+
+    def _in_doubt(self, needs: Needs, tokens: int) -> bool:
+        """Whether the estimate may be on the wrong side: of the room beside the longest answer, or of the whole context.
+
+        What must stay is answered with what room there is, so for that the prompt alone has to fit.
+        """
+        beside = self._context - (needs.context - tokens)
+        return any(LEAST * tokens <= room <= MOST * tokens for room in (beside, self._context))
 
     async def _counted(self, count: Count, body: Mapping[str, Any]) -> int | None:
         self._under_way += 1

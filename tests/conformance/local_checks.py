@@ -350,6 +350,13 @@ def check_a_prompt_that_is_too_long_is_told_as_one(to: Local) -> None:
             assert (caught[0].code, caught[0].param) == ("context_length_exceeded", "messages")
 
 
+def check_a_limit_beyond_the_context_allows_all_the_room_there_is(to: Local) -> None:
+    answer = to.client.chat.completions.create(**ask("word " * 900 + "\nCount on.") | {"max_tokens": 4096})
+    assert answer.choices[0].finish_reason in {"stop", "length"}
+    assert answer.usage is not None
+    assert 900 < answer.usage.total_tokens <= 1024
+
+
 def check_a_schema_that_cannot_be_held_to_is_refused_with_its_path(to: Local) -> None:
     schema = {"type": "object", "properties": {"when": {"type": "string", "pattern": "(?=a)b"}}, "required": ["when"]}
     with raising(openai.BadRequestError) as caught:

@@ -252,7 +252,12 @@ REFUSALS: dict[str, tuple[dict[str, Any], str, str]] = {
     ),
     "a part nobody knows": ({"unreadable": (Unreadable("$", "unknown_part"),)}, "unsupported_content", "unknown type"),
     "a file and tools": ({"needs": Needs(file=True, tools=True)}, "unsupported_content", "file content"),
-    "a context too long": ({"needs": Needs(context=5000)}, "context_length_exceeded", "more than the 4096 that"),
+    "a context too long": (
+        {"needs": Needs(context=5000), "tokens": 4990}, "context_length_exceeded", "more than the 4096 that",
+    ),
+    "a context of which nobody knows what is prompt": (
+        {"needs": Needs(context=5000), "tokens": 0}, "context_length_exceeded", "more than the 4096 that",
+    ),
     "a language": ({"language": "it"}, "local_model_unfit", "`gateway models pull`"),
 }  # fmt: skip
 
@@ -280,6 +285,17 @@ def test_a_refused_parameter_is_the_first_word(
     unable = BackendSpec("small", Zone.LOCAL, "llama", "m", **{ability: False})
     decision = compiled("name: x\n", [unable]).decide(ask(), facts(needs=need))
     assert (decision.refusal, decision.refusal_detail.split()[0]) == ("unsupported_parameter", word)
+
+
+@pytest.mark.parametrize(("prompt", "fits"), [(20, True), (4095, True), (4096, False)])
+def test_an_answer_that_may_be_longer_than_there_is_room_is_cut_and_only_a_prompt_that_does_not_fit_is_refused(
+    prompt: int, fits: bool, compiled: Compiled, ask: Any, facts: Any
+) -> None:
+    wanted = facts(needs=Needs(context=prompt + 4096), tokens=prompt)
+    decision = compiled("name: x\n").decide(ask(), wanted)
+    assert decision.refusal == (None if fits else "context_length_exceeded")
+    beyond = compiled(policy(permit("beyond_local: true")), [LOCAL, LARGE]).decide(ask(), wanted)
+    assert beyond.zone is Zone.REMOTE, "who may leave gets all the room it asked for"
 
 
 def test_no_conversation_is_too_long_for_a_local_model_that_shifts(compiled: Compiled, ask: Any, facts: Any) -> None:

@@ -161,9 +161,9 @@ def test_without_a_server_that_can_it_is_refused(compiled: Compiled, ask: Any, f
 
 
 def test_what_the_local_model_cannot_do_at_all_goes_there_too(compiled: Compiled, ask: Any, facts: Any) -> None:
-    needs = Needs(context=100_000)
-    assert compiled(floor("refuse")).decide(ask(), facts(needs=needs)).refusal == "context_length_exceeded"
-    assert ways(compiled(floor("private", below="")).decide(ask(), facts(needs=needs))) == ["house"]
+    long = facts(needs=Needs(context=100_000), tokens=99_000)
+    assert compiled(floor("refuse")).decide(ask(), long).refusal == "context_length_exceeded"
+    assert ways(compiled(floor("private", below="")).decide(ask(), long)) == ["house"]
 
 
 def test_a_harder_request_that_may_leave_still_leaves(compiled: Compiled, ask: Any, facts: Any) -> None:

@@ -49,8 +49,19 @@ class Engine:
         (body(300, max_tokens=600), True),
         (body(300, max_tokens=100), False),
         (body(300, max_tokens=5000), False),
+        (body(900, max_tokens=5000), True),
     ],
-    ids=["short", "clear", "near", "nearer", "far over", "near with its answer", "clear with its answer", "no room"],
+    ids=[
+        "short",
+        "clear",
+        "near",
+        "nearer",
+        "far over",
+        "near with its answer",
+        "clear with its answer",
+        "no room",
+        "no room and near",
+    ],
 )
 async def test_only_what_lies_near_the_limit_is_counted(request_body: dict[str, Any], counted: bool) -> None:
     engine = Engine()
