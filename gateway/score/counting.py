@@ -50,7 +50,7 @@ class Counting:
         return replace(needs, context=exact + max(1, needs.context - tokens)), exact
 
     def _in_doubt(self, needs: Needs, tokens: int) -> bool:
-        """Whether the estimate may lie on the wrong side of the room beside the longest answer, or of the whole context.
+        """Whether the estimate may lie on the wrong side of the room beside the longest answer, or of all the room.
 
         What must stay is answered with what room there is, so for that the prompt alone has to fit.
         """
