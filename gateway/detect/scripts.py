@@ -7,7 +7,6 @@ Other languages in Latin letters are no business of this file; a permit can name
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import replace
@@ -18,7 +17,7 @@ import anyio.to_thread
 from gateway.core.types import Json, Scan, Unreadable
 from gateway.detect.clock import Clock, DeadlineError
 from gateway.detect.walk import TooManyError, walk
-from gateway.detect.worded import Around, Worded
+from gateway.detect.worded import Around, Worded, pack_of
 
 ENOUGH = 16
 """Letters in one text that make it one of another script: a sentence, more than a name, a quoted word or a formula."""
@@ -45,7 +44,7 @@ class Scripts(Around):
 
     @property
     def pack(self) -> str:
-        return hashlib.sha256(f"{self._inner.pack}\0scripts 1".encode()).hexdigest()
+        return pack_of(self._inner.pack, "scripts 1")
 
     async def scan(self, document: Mapping[str, Json], seen: dict[Any, Any] | None = None) -> Scan:
         scan = replace(await self._inner.scan(document, seen), pack=self.pack)

@@ -6,7 +6,6 @@ said that it is not required: nobody else has looked for what it looks for.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -20,7 +19,7 @@ from gateway.detect.generic import is_generic
 from gateway.detect.merge import Merge
 from gateway.detect.tier import Span, Tier
 from gateway.detect.walk import Text, TooManyError, Walk, walk
-from gateway.detect.worded import Around, Worded
+from gateway.detect.worded import Around, Worded, pack_of
 
 _NODES = 2000
 """More nodes than this are walked in a thread: these take some 5 ms."""
@@ -53,7 +52,7 @@ class Stack(Around):
         told = [self._inner.pack]
         for tier in self._tiers:
             told += [tier.finder.name, tier.finder.pack, str(tier.required), *sorted(tier.unless)]
-        return hashlib.sha256("\0".join(told).encode()).hexdigest()
+        return pack_of(*told)
 
     @property
     def kinds(self) -> frozenset[str]:

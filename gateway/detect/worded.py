@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from functools import lru_cache
 from typing import Protocol
 
 from gateway.core.ports import Detector
@@ -18,6 +20,12 @@ class Worded(Detector, Protocol):
 
     @property
     def contexts(self) -> frozenset[str]: ...
+
+
+@lru_cache(maxsize=256)
+def pack_of(*told: str) -> str:
+    """The name of what is made of all this: a digest. It is asked for with every scan, so it is made once."""
+    return hashlib.sha256("\0".join(told).encode()).hexdigest()
 
 
 class Around:

@@ -16,7 +16,7 @@ from gateway.core.types import Finding, Json, Place, Scan, Unreadable
 from gateway.detect.attachments.extractor import Extractor
 from gateway.detect.attachments.limits import Limits, Unread
 from gateway.detect.attachments.parts import FilePart, file_parts, opened
-from gateway.detect.worded import Around, Worded
+from gateway.detect.worded import Around, Worded, pack_of
 
 VIEW = "file"
 _WINDOW = 40_000
@@ -45,7 +45,7 @@ class Attachments(Around):
 
     @property
     def pack(self) -> str:
-        return hashlib.sha256(f"{self._inner.pack}\0{self._told}".encode()).hexdigest()
+        return pack_of(self._inner.pack, self._told)
 
     async def scan(self, document: Mapping[str, Json], seen: dict[Any, Any] | None = None) -> Scan:
         memory = {} if seen is None else seen

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -16,7 +15,7 @@ from gateway.detect.clock import Clock, DeadlineError
 from gateway.detect.merge import Merge
 from gateway.detect.own.book import Book
 from gateway.detect.walk import Text, TooManyError, walk
-from gateway.detect.worded import Around, Worded
+from gateway.detect.worded import Around, Worded, pack_of
 
 _MEMO = "gateway.detect.own"
 _ON_LOOP = 20_000
@@ -108,7 +107,7 @@ class OwnDetector(Around):
     def _pack(self, rules: OwnRules) -> str:
         if not rules.rules and not rules.exceptions:
             return self._inner.pack
-        return hashlib.sha256(f"{self._inner.pack}\0{OWN}\0{rules.digest}".encode()).hexdigest()
+        return pack_of(self._inner.pack, OWN, rules.digest)
 
 
 def _ordered(findings: Sequence[Finding], texts: Sequence[Text]) -> list[Finding]:
