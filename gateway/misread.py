@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
@@ -24,22 +25,27 @@ _NO_NUMBER = frozenset({"int_parsing", "int_type", "int_from_float"})
 _MEMBERS = frozenset({"int", "constrained-int"})
 """What pydantic adds to a place for the number in `number or auto`; no setting is called so."""
 
-
 _FORMS = {
     "hash": "must be the hash that `gateway keys new` prints: sha256: and 64 hexadecimal digits",
     "sha256": "must be 64 hexadecimal digits, as `sha256sum FILE` prints them",
+}
+"""By the last name of their place: what a regular expression asks of them, in words."""
+
+_MOVED: Mapping[tuple[str | int, ...], str] = {
+    ("shadow", "share"): "this stands in the policy now: shadow: {share: 0.05, to: BACKEND}",
+    ("shadow", "backend"): "this stands in the policy now: shadow: {share: 0.05, to: BACKEND}",
 }
 
 
 def sentence(path: Path | None, error: ValidationError, settings: type[BaseModel]) -> str:
     first = error.errors(include_url=False, include_input=False)[0]
     loc = tuple(part for part in first["loc"] if part not in _MEMBERS)
-    where = "".join(f"[{part + 1}]" if isinstance(part, int) else f".{part}" for part in loc).lstrip(".")
+    where = wording.dotted(loc)
     reason = _REASONS.get(first["type"], first["msg"].removeprefix("Value error, "))
     if reason.startswith("Input should be "):
         reason = f"must be {reason.removeprefix('Input should be ').partition(', unable')[0]}"
     if first["type"] == "extra_forbidden":
-        reason += wording.meant_field(loc, settings)
+        reason = _MOVED.get(loc) or reason + wording.meant_field(loc, settings)
     elif first["type"] == "string_pattern_mismatch":
         reason = _FORMS.get(str(loc[-1]), reason)
     elif first["type"] in _NO_NUMBER and first["loc"][-1] in _MEMBERS:

@@ -188,7 +188,7 @@ class Pipeline:
     ) -> Reply:
         """The policy was replaced while the request waited: from here on the one in force decides."""
         if turn is not None:
-            turn.done()  # as above
+            turn.done()  # nobody need wait for it here
         showed = {"draft": draft.facts} if draft is not None and asked.assessment.drafted else None
         asked = _certain(await self._decide_anew(asked, trace, showed))
         return await self._answer(asked, draft, trace, stack)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from gateway.policy.check import Report
 
 
-_SETTINGS = ("server", "backends", "audit", "local", "policy")
+_SETTINGS = frozenset({"server", "backends", "audit", "local", "policy"})
 """What stands in a configuration and in no policy."""
 
 
@@ -96,8 +97,17 @@ async def _run_cases(policy: Path, cases: Path, detector: Worded, specs: Sequenc
 
 
 def _sentence(path: Path, errors: Sequence[str]) -> str:
-    if any(error.startswith(f"{path}: {section}: there is no such field") for error in errors for section in _SETTINGS):
+    if _is_configuration(path):
         return f"{path} is a configuration and no policy; check the file that its `policy: {{path: …}}` names"
     for error in errors[1:]:
         print(error, file=sys.stderr)
     return errors[0] if str(path) in errors[0] else f"{path}: {errors[0]}"
+
+
+def _is_configuration(path: Path) -> bool:
+    from gateway.policy import document
+
+    with suppress(ConfigurationError):
+        content = document.read(path)
+        return isinstance(content, dict) and not _SETTINGS.isdisjoint(content)
+    return False

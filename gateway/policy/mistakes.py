@@ -104,10 +104,10 @@ def _where(loc: Sequence[str | int], document: Json) -> str:
         return "the file"
     if loc[0] in ("permit", "forbid", "adapters") and len(loc) > 1 and isinstance(loc[1], int):
         rule = place(str(loc[0]), _name_of(document, str(loc[0]), loc[1]))
-        return f"{rule}, {_dotted(loc[2:])}" if len(loc) > 2 else rule
+        return f"{rule}, {wording.dotted(loc[2:])}" if len(loc) > 2 else rule
     if loc[0] == "cases" and len(loc) > 1 and isinstance(loc[1], int):
-        return f"case {loc[1] + 1}, {_dotted(loc[2:]) or 'as a whole'}"
-    return _dotted(loc)
+        return f"case {loc[1] + 1}, {wording.dotted(loc[2:]) or 'as a whole'}"
+    return wording.dotted(loc)
 
 
 def _name_of(document: Json, section: str, index: int) -> str | int:
@@ -116,7 +116,3 @@ def _name_of(document: Json, section: str, index: int) -> str | int:
     except (KeyError, IndexError, TypeError):
         return index
     return name if isinstance(name, str) else index
-
-
-def _dotted(loc: Sequence[str | int]) -> str:
-    return "".join(f"[{part + 1}]" if isinstance(part, int) else f".{part}" for part in loc).lstrip(".")

@@ -15,7 +15,10 @@ DEFAULT_RULE = "default"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Permit:
-    """Lets requests out as far as `zone`, and into every zone inside it."""
+    """Lets requests out as far as `zone`, and into every zone inside it.
+
+    Equal to itself alone: deciding asks which of a policy's permits are among those that hold.
+    """
 
     name: str
     zone: Zone

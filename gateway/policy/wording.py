@@ -67,6 +67,11 @@ def stands(given: Any, loc: Sequence[str | int]) -> str:
     return f"{given!r} cannot stand here" if short and _GUARDED.isdisjoint(loc) else "this cannot stand here"
 
 
+def dotted(loc: Sequence[str | int]) -> str:
+    """Where in a file: names, and the numbers of entries counted from one."""
+    return "".join(f"[{part + 1}]" if isinstance(part, int) else f".{part}" for part in loc).lstrip(".")
+
+
 def _other(kind: str, given: Any, said: str) -> str:
     if kind == "bool_type":
         return "say true or false"

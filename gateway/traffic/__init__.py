@@ -1,4 +1,4 @@
-"""What each tenant asked lately: how hard it was, and how much of it went out. Numbers in memory, no text."""
+"""What each tenant asked lately: how hard it was, and how much of it went out. Numbers, no text."""
 
 from gateway.traffic.looking import Looking
 from gateway.traffic.rolling import RollingTraffic

@@ -40,8 +40,8 @@ async def open_gateway(
 ) -> AsyncGenerator[Gateway, None]:
     """Build and run a gateway until the block is left. Raises ConfigurationError before anything is served.
 
-    `local` takes the place of the engine that the settings name. One that does not `remember` counts its tenants'
-    traffic from nothing, and for nobody: what a command asks is nobody's daily work.
+    `local` takes the place of the engine that the settings name. Without `remembers` traffic is counted from nothing
+    and forgotten: what a command asks is nobody's daily work.
     """
     log = structlog.get_logger()
     async with AsyncExitStack() as stack:

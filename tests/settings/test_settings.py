@@ -150,6 +150,11 @@ def test_a_word_switches_off_what_policies_have_asked_twice(load: Load) -> None:
 
 MISTAKES = {
     "an unknown section": ("polcy: {}", {}, "gateway.yaml: polcy: there is no such setting"),
+    "a setting that has moved": (
+        "shadow: {share: 0.1}",
+        {},
+        "gateway.yaml: shadow.share: this stands in the policy now: shadow: {share: 0.05, to: BACKEND}",
+    ),
     "an unknown key": (
         "server: {prot: 1}",
         {},

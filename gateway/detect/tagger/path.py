@@ -28,9 +28,8 @@ def spans(chances: Floats) -> list[tuple[int, int, str]]:
     labels: list[int] = chances.argmax(axis=1).tolist()
     if not any(labels):
         return []
-    if not _LAWFUL.issuperset(
-        zip([0, *labels], labels, strict=False)
-    ):  # else the likeliest labels are the likeliest sequence
+    steps = zip([0, *labels], labels, strict=False)
+    if not _LAWFUL.issuperset(steps):  # else the likeliest labels are the likeliest sequence
         labels = _best(np.log(chances + 1e-9).tolist())
     return _joined(labels)
 

@@ -1,4 +1,4 @@
-"""Patterns are rewritten to be fast; what they match stays the same."""
+"""Patterns are rewritten to be fast, and rules find what they found."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from gateway.detect.pack import led, loose
+from gateway.detect.rewritten import led, loose
 from gateway.detect.rules import load
 
 PATTERNS = [rule.pattern for rule in load().rules if led(rule.pattern) != rule.pattern]
