@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import socket
 import time
 
@@ -13,6 +12,7 @@ from tests.support.capture import Answer, CaptureServer, completion, event, even
 from tests.support.serving import Serving
 from tests.support.waiting import PATIENCE_S
 
+QUESTION = "Why is the sky blue?"
 NEVER_S = 3600
 """An answer that is on its way when the test is long over."""
 # what the client asked, what the upstream does, whether the client waits for a first event
@@ -25,17 +25,6 @@ MOMENTS: dict[str, tuple[bool, Answer, bool]] = {
 }
 
 
-def connect(gateway: Serving, stream: bool) -> socket.socket:
-    url = httpx.URL(gateway.url)
-    body = json.dumps(
-        {"model": "large", "stream": stream, "messages": [{"role": "user", "content": "Why is the sky blue?"}]}
-    )
-    connection = socket.create_connection((url.host, url.port or 0), PATIENCE_S)
-    head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-length: {len(body)}\r\n\r\n"
-    connection.sendall((head + body).encode())
-    return connection
-
-
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_a_client_that_leaves_stops_the_upstream_and_is_recorded(
     gateway: Serving, upstream: CaptureServer, moment: str
@@ -43,7 +32,7 @@ def test_a_client_that_leaves_stops_the_upstream_and_is_recorded(
     stream, answer, wait = MOMENTS[moment]
     upstream.always(answer)
     before = len(gateway.settled())
-    with connect(gateway, stream) as connection:
+    with gateway.asked(QUESTION, model="large", stream=stream) as connection:
         [request] = upstream.wait_for_requests(1)
         while wait and b"Hel" not in connection.recv(4096):
             pass
@@ -58,7 +47,7 @@ def test_a_client_that_only_closes_its_sending_side_still_counts_as_gone(
 ) -> None:
     """Half-closed connections look like closed ones to the server, and no client of chat completions makes them."""
     upstream.always(silence())
-    with connect(gateway, stream=True) as connection:
+    with gateway.asked(QUESTION, model="large", stream=True) as connection:
         [request] = upstream.wait_for_requests(1)
         connection.shutdown(socket.SHUT_WR)
         request.wait_until_left()

@@ -166,21 +166,10 @@ def test_a_client_that_leaves_before_the_first_token_closes_the_upstream(
 ) -> None:
     outside.answer(silence())
     before = len(gateway.settled())
-    with _asked(gateway, streamed):
+    with gateway.asked(HARD, stream=streamed):
         [asked] = outside.wait_for_requests(1)
     asked.wait_until_left()
     assert [each["facts"]["outcome"] for each in gateway.settled()[before:]] == ["client_closed"]
-
-
-@contextmanager
-def _asked(gateway: Serving, streamed: bool) -> Iterator[None]:
-    """A client that has asked, and leaves with the block."""
-    body = json.dumps({"model": "auto", "stream": streamed, "messages": [{"role": "user", "content": HARD}]})
-    head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-length: {len(body)}\r\n\r\n"
-    url = httpx.URL(gateway.url)
-    with socket.create_connection((url.host, url.port or 0), PATIENCE_S) as connection:
-        connection.sendall((head + body).encode())
-        yield
 
 
 def test_a_client_that_leaves_in_the_middle_closes_the_upstream(gateway: Serving, outside: CaptureServer) -> None:
@@ -373,7 +362,7 @@ def test_beyond_the_limit_of_requests_in_flight_clients_are_told_to_come_back(
     outside.answer(silence())
     config = {"server": {"max_in_flight": 1}, "backends": [backend(outside)]}
     with serving(tmp_path, config, env=CANNED) as gateway:
-        with _asked(gateway, streamed=False):
+        with gateway.asked(HARD):
             outside.wait_for_requests(1)
             answer = gateway.ask("Another one.")
         assert (answer.status_code, answer.json()["error"]["code"]) == (429, "queue_full")

@@ -56,7 +56,7 @@ def test_a_budget_that_nobody_can_keep_is_told_in_one_sentence(tmp_path: Path) -
         built(tmp_path, MEASURED, PriceTable({}))
 
 
-def test_a_stand_in_measures_nothing(tmp_path: Path) -> None:
+def test_that_a_stand_in_measures_nothing_is_told(tmp_path: Path) -> None:
     remote = ScriptedRemote()
     remote.spec = BackendSpec("large", Zone.REMOTE, "canned", "m")
     assert built(tmp_path, MEASURED, remote=remote)[1] == ["shadow_off"]

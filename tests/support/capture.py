@@ -75,11 +75,9 @@ class Recorded:
     def json(self) -> Any:
         return json.loads(self.body)
 
-    def wait_until_left(self, timeout_s: float = PATIENCE_S) -> float:
-        """When the client went away. Fails when it does not."""
-        assert self._left.wait(timeout_s), "the client is still connected"
-        assert self.left_at is not None
-        return self.left_at
+    def wait_until_left(self) -> None:
+        """Fails when the client does not go away."""
+        assert self._left.wait(PATIENCE_S), "the client is still connected"
 
     def leave(self) -> None:
         self.left_at = time.monotonic()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -77,6 +78,16 @@ class Serving:
     def ask(self, text: str, **more: Any) -> httpx.Response:
         headers = more.pop("headers", None)
         return self.post({"model": "auto", "messages": [{"role": "user", "content": text}], **more}, headers=headers)
+
+    @contextmanager
+    def asked(self, text: str, **more: Any) -> Iterator[socket.socket]:
+        """A client that has asked and not yet read anything; it leaves with the block."""
+        body = json.dumps({"model": "auto", "messages": [{"role": "user", "content": text}], **more})
+        head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-length: {len(body)}\r\n\r\n"
+        url = httpx.URL(self.url)
+        with socket.create_connection((url.host, url.port or 0), PATIENCE_S) as connection:
+            connection.sendall((head + body).encode())
+            yield connection
 
     def wait_until_ready(self, query: str = "", timeout_s: float = 240, **options: Any) -> None:
         """`options` are the client's: what it trusts, for one."""
