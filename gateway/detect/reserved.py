@@ -26,6 +26,7 @@ _BEFORE, _AFTER = 200, 100
 _NOT = re.compile(
     r"(?:\b(?:not?|non|nicht|kein\w{0,2}|pas|never|sin|senza|sans|ohne|without)|n[’']t)\W+(?:\w+\W+){0,2}\Z"
 )
+"""What stands before such a word and takes it back: "this is not a test card"."""
 
 
 class Reserved:

@@ -1,4 +1,4 @@
-"""People of exercises and stories are nobody; who says "I" or "my son" in one is somebody."""
+"""People of exercises and stories are nobody; who is named in full, or belongs to the one who asks, is somebody."""
 
 import pytest
 
@@ -20,6 +20,15 @@ SOMEBODY = [
     "Aufgabe 3: Herr Schulze, 61, hat Diabetes. Bitte bis Freitag zurückrufen.",
     "Escribe la historia clínica: el paciente, de 45 años, tiene diabetes.",
     "Mrs Patel is 70 and has osteoporosis. How many mg does she need?",
+    "Problem 1: type 2 diabetes. Mr Ross, 61, has HIV as well. How many units of insulin does he need?",
+    "Question 1: Mr John Carter, 54, is HIV positive. How many days may we keep him off the rota?",
+    "The pupil Luca Bianchi, 12, has ADHD and forgets his homework. How many warnings before we call his parents?",
+    "Write a dialogue between me and Mr Carter, our employee, who has schizophrenia.",
+    "Écris une nouvelle lettre pour M. Dupont, 54 ans, qui est séropositif.",
+    "Escribe un relato de los hechos: la señora López, 45 años, tiene VIH.",
+    "Scrivi la storia del signor Riva, 45 anni, sieropositivo.",
+    "Schreibe eine Geschichte über Anna Schmidt, 44, die an Krebs erkrankt ist.",
+    "Write a short story about a nurse." + " It rains." * 250 + " Mrs Patel, 70, has osteoporosis.",
 ]
 
 

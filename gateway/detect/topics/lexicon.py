@@ -20,7 +20,7 @@ WHOLE = 60
 """What a common word of one language says for it; a word of several divides it among them."""
 SHIFTS = {language: 32 * place for place, language in enumerate((*LANGUAGES, EVERY))}
 """Where each language's part stands in a number that counts for all."""
-PART = (1 << 32) - 1
+_PART = (1 << 32) - 1
 ENOUGH = WHOLE * 3 // 2
 """One and a half common words of one language before another is ruled out."""
 SHARE = 34
@@ -172,14 +172,19 @@ def _shouted(word: str, entry: Entry, text: str) -> bool:
     return bool(entry.accents) or word.upper() in text
 
 
+def said_for(total: int) -> dict[str, int]:
+    """What common words say for each language that add up to `total`."""
+    return {language: total >> shift & _PART for language, shift in SHIFTS.items()}
+
+
 @lru_cache(4096)
 def possible(total: int) -> frozenset[str]:
     """The languages that a sentence of a text may be in, whose common words say `total`. Not those of which the whole
     text says less than rules a language out of one sentence."""
-    count = {language: total >> shift & PART for language, shift in SHIFTS.items()}
-    known = max(count.values()) >= ENOUGH
+    said = said_for(total)
+    known = max(said.values()) >= ENOUGH
     return frozenset(
-        language for language in SHIFTS if language == EVERY or not known or count[language] * 100 >= SHARE * ENOUGH
+        language for language in said if language == EVERY or not known or said[language] * 100 >= SHARE * ENOUGH
     )
 
 

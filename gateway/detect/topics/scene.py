@@ -73,8 +73,15 @@ class Scene:
         return any(first < spot.first <= last for spot in self.here(self.tokens.sentence[last], name))
 
     def keep(self, kinds: Set[str]) -> None:
-        """Ties of these kinds alone; nobody else in this text is anybody."""
-        self.ties = {at: kept for at, ties in self.ties.items() if (kept := [tie for tie in ties if tie.kind in kinds])}
+        """Ties of these kinds, and to whoever belongs to the one who asks; nobody else in this text is anybody."""
+        self.ties = {
+            at: kept
+            for at, ties in self.ties.items()
+            if (kept := [tie for tie in ties if tie.kind in kinds or self._owned(at, tie)])
+        }
+
+    def _owned(self, sentence: int, tie: Tie) -> bool:
+        return any(spot.first == tie.first for spot in self.here(sentence, "my", "our"))
 
     def add(self, tie: Tie) -> None:
         self.ties.setdefault(self.tokens.sentence[tie.first], []).append(tie)

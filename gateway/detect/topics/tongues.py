@@ -6,7 +6,7 @@ from bisect import bisect_left, bisect_right
 from functools import lru_cache
 from itertools import repeat
 
-from gateway.detect.topics.lexicon import ENOUGH, EVERY, LANGUAGES, PART, SHARE, SHIFTS, Lexicon
+from gateway.detect.topics.lexicon import ENOUGH, EVERY, LANGUAGES, SHARE, Lexicon, said_for
 from gateway.detect.topics.tokens import Tokens
 
 _ALL = frozenset((*LANGUAGES, EVERY))
@@ -44,7 +44,7 @@ class Tongues:
 @lru_cache(4096)
 def _meant(total: int) -> frozenset[str]:
     """The languages of which common words add up to `total`."""
-    said = {language: total >> shift & PART for language, shift in SHIFTS.items()}
+    said = said_for(total)
     best = max(said.values())
     if best < ENOUGH:
         return frozenset()

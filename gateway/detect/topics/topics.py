@@ -64,7 +64,7 @@ class Topics:
         scene = read(tokens, words, self._words, told, names)
         if scene is None:
             return
-        if invented.is_invented(folded):
+        if not begin and invented.is_invented(folded):
             scene.keep(invented.REAL)
         for fact in _facts(scene):
             start, end = begin + tokens.start(fact.first), begin + tokens.end(fact.last)
