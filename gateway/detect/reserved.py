@@ -81,5 +81,6 @@ class Reserved:
 def _sample(kind: str, value: str) -> bool:
     if kind != "credentialed_url":
         return True
-    password = value.partition("://")[2].rpartition("@")[0].rpartition(":")[2]
+    # From the first colon to the last @: whatever else stands between them is part of it, another host as well.
+    password = value.partition("://")[2].rpartition("@")[0].partition(":")[2]
     return _SAMPLE_PASSWORD.fullmatch(password) is not None

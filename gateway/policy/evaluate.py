@@ -195,12 +195,11 @@ class CompiledPolicy:
         if here is None:
             return decision
         choice = choose(self.adapters, facts, self.catalogue.by_name[here.backend])
-        told = [text for text in (decision.notice, choice.notice) if text]
         return replace(
             decision,
             adapter=choice.adapter,
             reasons=(*decision.reasons, choice.why) if choice.why else decision.reasons,
-            notice="; ".join(told) or None,
+            notice=_both(decision.notice, choice.notice),
         )
 
     def _here(self, facts: Facts, held: Sequence[Permit]) -> Stay:
@@ -245,7 +244,11 @@ def _told(decision: Decision, facts: Facts) -> Decision:
     if wish is None or facts.request.local_only or decision.refusal is not None or decision.backend == wish.name:
         return decision
     told = f"backend {wish.name!r} was asked for and cannot have this request; {decision.backend!r} answers it"
-    return replace(decision, notice="; ".join(filter(None, (told, decision.notice))))
+    return replace(decision, notice=_both(told, decision.notice))
+
+
+def _both(first: str | None, second: str | None) -> str | None:
+    return f"{first}; {second}" if first and second else first or second
 
 
 def _transform(backend: BackendSpec, demanding: Sequence[Permit]) -> str | None:

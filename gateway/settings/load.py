@@ -88,7 +88,8 @@ class _NotYaml(ValueError):
 
 
 def _spelled_out(name: str, value: Any) -> Any:
-    """`local: canned` and `GATEWAY_LOCAL=canned` are short for the engine, `auth: none` for the mode, and so on."""
+    """`local: canned` and `GATEWAY_LOCAL=canned` are short for the engine, `policy: FILE` for the path, `auth: none`
+    and `shadow: off` for the mode."""
     if name in {"local", "shadow"} and value is False:
         value = "off"
     word = {"local": "engine", "auth": "mode", "policy": "path", "shadow": "mode"}.get(name)
