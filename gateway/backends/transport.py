@@ -14,7 +14,6 @@ from typing import Any
 import aiohttp
 from aiohttp.abc import ResolveResult
 from aiohttp.resolver import ThreadedResolver
-from multidict import CIMultiDict
 
 from gateway.backends.endpoint import Endpoint, Network, Proxy, inside
 from gateway.backends.trust import tls_context
@@ -52,7 +51,7 @@ class AiohttpTransport:
         """`headers` are sent with every request to the upstream, and never to a proxy."""
         self._endpoint = endpoint
         self._tls = tls_context(endpoint.ca_file, system=endpoint.system_trust)
-        self._headers = CIMultiDict(headers or {})
+        self._headers = headers
         self._connect_timeout_s = connect_timeout_s
         self._read_timeout_s = read_timeout_s
         self._connections = connections
