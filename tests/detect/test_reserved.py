@@ -102,6 +102,22 @@ def test_the_default_policy_lets_the_example_pass_and_nothing_beside_it(
     assert (decision.level >= Sensitivity.CONFIDENTIAL) is kept
 
 
+@pytest.mark.parametrize(
+    ("url", "reserved"),
+    [
+        ("postgres://user:password@localhost:5432/db", True),
+        ("postgres://erp:Vk7-Reale!2@db.kontor-adria.eu:password@localhost/db", False),
+        ("https://admin:Vk7-Reale!2@db.kontor-adria.eu/x:password@localhost", False),
+        ("https://admin:Vk7-Reale!2@db.kontor-adria.eu#:password@localhost", False),
+        ("postgres://admin:password@localhost,db.kontor-adria.eu/db", False),
+    ],
+)
+def test_a_sample_link_holds_one_password_and_one_host(
+    found: Callable[[str], dict[str, Finding]], url: str, reserved: bool
+) -> None:
+    assert found(url)[url].reserved is reserved
+
+
 def test_an_example_does_not_stand_in_for_a_value_it_overlaps() -> None:
     example, own = (Hit("iban", "financial", 1.0, at, 20 + at, at, reserved=not at) for at in (0, 5))
     assert hits.settle([example, own]) == [own]
