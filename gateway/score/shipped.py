@@ -30,9 +30,8 @@ def packed(router: Router) -> dict[str, NDArray[Any]]:
     """The arrays of a router with every head. Places shrink to a byte per number, weights to half precision."""
     import numpy as np
 
-    from gateway.score.router import Length, Near, Router, Smooth, Words
+    from gateway.score.heads import Length, Near, Smooth, Words
 
-    assert isinstance(router, Router)
     found: dict[str, NDArray[Any]] = {"usual": np.array([router.usual[name] for name in USUAL])}
     found["formula"] = np.array(router.formula)
     for name, head in router.heads.items():
@@ -53,7 +52,8 @@ def unpacked(arrays: Mapping[str, NDArray[Any]], *, meanings: bool = True) -> Ro
     """The router of `packed`. Raises KeyError or ValueError for arrays that are none."""
     import numpy as np
 
-    from gateway.score.router import LINES, Head, Length, Line, Near, Router, Smooth, Words
+    from gateway.score.heads import LINES, Head, Length, Line, Near, Smooth, Words
+    from gateway.score.router import Router
     from gateway.score.smooth import squared
     from gateway.score.views import MEANT
 

@@ -17,8 +17,9 @@ from gateway.score.easy import SHARES
 from gateway.score.ensemble import LENGTH, Ensemble, ensemble, tilted, vector
 from gateway.score.features import NAMES, read
 from gateway.score.formula import CEILING, THRESHOLD
+from gateway.score.heads import Smooth
 from gateway.score.lexicon import lexicon
-from gateway.score.router import Router, Smooth
+from gateway.score.router import Router
 from gateway.score.scorer import MOST_SURE_ALONE, EnsembleScorer
 from gateway.score.shipped import packed, shipped, unpacked
 from gateway.score.weights import Damaged
