@@ -6,7 +6,7 @@ import random
 from math import comb
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.assess.bounds import at_most
@@ -30,7 +30,6 @@ def test_nothing_counted_proves_nothing() -> None:
 counted = st.integers(1, 2000).flatmap(lambda total: st.tuples(st.integers(0, total), st.just(total)))
 
 
-@settings(deadline=None)  # the machine may be busy
 @given(counted)
 def test_both_hold_what_was_counted(count: tuple[int, int]) -> None:
     hits, total = count
@@ -39,7 +38,6 @@ def test_both_hold_what_was_counted(count: tuple[int, int]) -> None:
     assert hits / total <= at_most(hits, total) <= 1
 
 
-@settings(deadline=None)  # the machine may be busy
 @given(counted)
 def test_one_more_miss_never_makes_the_bound_better(count: tuple[int, int]) -> None:
     hits, total = count

@@ -248,7 +248,7 @@ def test_a_file_that_is_no_public_key_is_a_configuration_error(evidence: Evidenc
         verify(evidence.directory, pem)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(data=st.data())
 def test_any_byte_changed_in_any_segment_is_found_in_the_right_record(evidence: Evidence, data: st.DataObject) -> None:
     segment = data.draw(st.sampled_from(evidence.segments()))
@@ -264,7 +264,7 @@ def test_any_byte_changed_in_any_segment_is_found_in_the_right_record(evidence: 
     assert verification.sequence == seq, (verification.problem, seq)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(data=st.data())
 def test_any_byte_changed_in_the_head_is_found(evidence: Evidence, data: st.DataObject) -> None:
     whole = evidence.head.read_bytes()

@@ -158,7 +158,7 @@ async def test_past_the_bounds_requests_go_alone(bound: str) -> None:
 
 
 @given(st.lists(st.sampled_from(["quick", "fails", "leaves", "unstored"]), min_size=1, max_size=12))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_whatever_happens_to_each_everybody_gets_through(fates: list[str]) -> None:
     async def play() -> None:
         flight = SingleFlight()

@@ -83,7 +83,7 @@ def test_no_gap_has_no_ranking() -> None:
 
 
 @given(SHARES)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_turning_a_ranking_round_mirrors_its_worth(given_: list[tuple[bool, bool, float]]) -> None:
     local, remote, gains = (np.array(column, dtype=float) for column in zip(*given_, strict=True))
     there = apgr(gains, local, remote)
@@ -102,7 +102,7 @@ def test_one_question_in_five_languages_is_less_evidence_than_five() -> None:
 
 
 @given(st.lists(st.tuples(st.floats(-1, 2), st.booleans()), min_size=1, max_size=80))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_line_rises_and_stays_between_never_and_always(given_: list[tuple[float, bool]]) -> None:
     values, outcomes = (np.array(column, dtype=float) for column in zip(*given_, strict=True))
     places, means = pooled(values, outcomes)

@@ -132,7 +132,7 @@ def ways(decision: Decision) -> set[tuple[str, Zone]]:
 
 
 @given(policies(), FINDINGS, FINDINGS, GAINS, GAINS, LANGUAGE, st.booleans())
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=250)
 def test_one_finding_more_opens_no_way_whatever_the_drafts_show(
     policy: CompiledPolicy,
     findings: tuple[Finding, ...],
@@ -152,7 +152,7 @@ def test_one_finding_more_opens_no_way_whatever_the_drafts_show(
 
 
 @given(policies(), FINDINGS, GAINS, GAINS, LANGUAGE)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_what_stands_in_the_end_is_what_the_policy_says_to_the_recorded_facts(
     policy: CompiledPolicy, findings: tuple[Finding, ...], gain: float, verdict: float, language: str | None
 ) -> None:
@@ -164,7 +164,7 @@ def test_what_stands_in_the_end_is_what_the_policy_says_to_the_recorded_facts(
 
 
 @given(policies(), FINDINGS, GAINS, GAINS)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_who_asked_for_a_local_answer_gets_one_whatever_a_draft_would_show(
     policy: CompiledPolicy, findings: tuple[Finding, ...], gain: float, verdict: float
 ) -> None:
@@ -174,7 +174,7 @@ def test_who_asked_for_a_local_answer_gets_one_whatever_a_draft_would_show(
 
 
 @given(policies(), FINDINGS, GAINS, GAINS)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_a_draft_is_made_only_where_the_same_request_could_go_out_and_could_stay(
     policy: CompiledPolicy, findings: tuple[Finding, ...], gain: float, verdict: float
 ) -> None:

@@ -83,7 +83,7 @@ async def test_an_answer_that_json_cannot_hold_is_a_miss_and_no_error(cache: Ope
 
 
 @given(text=st.lists(st.text(), max_size=5))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 async def test_any_text_comes_back_as_it_went_in(cache: OpenedCache, text: list[str]) -> None:
     answer = tuple(Chunk(0, {"content": piece}) for piece in text)
     await cache.put("text", "t", answer, local=False)

@@ -43,7 +43,7 @@ def packed() -> Rules:
 SURROUNDINGS = st.text(st.characters(exclude_categories=["Cs", "L", "N", "M", "Cf"]), max_size=60)
 
 
-@settings(deadline=None, max_examples=120)
+@settings(max_examples=120)
 @given(before=SURROUNDINGS, after=SURROUNDINGS)
 def test_a_known_iban_is_found_at_its_span_in_any_surroundings(scanner: Scanner, before: str, after: str) -> None:
     text = f"{before} {IBAN} {after}"
@@ -237,7 +237,7 @@ PIECES = st.sampled_from(
 TEXTS = st.lists(st.one_of(PIECES, st.text(max_size=12)), max_size=14).map(" ".join)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(text=TEXTS)
 def test_the_gates_lose_nothing(scanner: Scanner, others: tuple[Scanner, Scanner], text: str) -> None:
     wanted = scanner.find_in_text(text)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.detect.topics import lexicon
@@ -26,7 +26,6 @@ def total(text: str) -> int:
     return sum(lexicon.load().common.get(word, 0) for word in WORD.findall(fold(text)))
 
 
-@settings(deadline=None)  # the first text loads the words
 @given(st.lists(SENTENCES, max_size=6))
 def test_what_a_sentence_may_be_in_the_text_may_be_in(sentences: list[list[str]]) -> None:
     text = ". ".join(" ".join(words) for words in sentences) + "."

@@ -29,12 +29,7 @@ from gateway.engine.options import EngineOptions
 
 pytestmark = [pytest.mark.anyio, pytest.mark.model]
 
-FEW = settings(
-    max_examples=25,
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-)
+FEW = settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 
 # ── Bytes and frames before anything is loaded ──────────────────────────────────────────────────────────────────────
 

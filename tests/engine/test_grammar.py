@@ -141,7 +141,7 @@ def test_every_finished_answer_is_valid(loaded: Model, writer: Writer, schema: A
         jsonschema.validate(json.loads(answer), schema, cls=jsonschema.Draft202012Validator)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(schema=ANY_SCHEMA)
 def test_any_schema_is_refused_or_every_finished_answer_is_valid(loaded: Model, writer: Writer, schema: Any) -> None:
     try:

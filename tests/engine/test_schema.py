@@ -200,7 +200,7 @@ def test_a_grammar_that_would_be_huge_is_refused(schema: Any) -> None:
         to_grammar(plain_schema(schema))
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(SCHEMAS)
 def test_any_schema_is_refused_or_becomes_a_grammar(schema: Any) -> None:
     try:

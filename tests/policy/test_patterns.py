@@ -102,7 +102,7 @@ PIECES = [
 ]
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.lists(st.sampled_from(PIECES), min_size=1, max_size=9).map("".join), st.integers(0, 2**32))
 def test_whatever_is_taken_compiles_holds_its_anchor_and_ends_soon(pattern: str, seed: int) -> None:
     try:

@@ -280,8 +280,8 @@ REQUESTS = st.builds(
 
 UNSCORED: dict[str, None] = dict.fromkeys(["gain", "rank", "quality", "share", "competence"])
 
-often = settings(max_examples=250, deadline=None)
-many = settings(max_examples=120, deadline=None)
+often = settings(max_examples=250)
+many = settings(max_examples=120)
 
 
 def outside(decision: Decision) -> set[tuple[str, str | None]]:
@@ -474,7 +474,7 @@ def test_a_decision_can_be_made_again_from_its_recorded_facts(
     assert replay(policy, recorded) == policy.decide(request, assessment)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(POLICIES, REQUESTS, ASSESSMENTS)
 def test_an_explanation_is_json_and_agrees_with_the_decision(
     policy: CompiledPolicy, request: Request, assessment: Assessment

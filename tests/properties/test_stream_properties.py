@@ -175,7 +175,7 @@ def ask(gateway: Serving, question: str, *, stream: bool, **more: Any) -> tuple[
     return answer.headers["x-gateway-cache"], whole(body), body["usage"]
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.data(), upstream_events())
 def test_a_real_gateway_gives_the_same_stream_however_the_bytes_arrive(
     gateway: Serving, outside: CaptureServer, data: st.DataObject, told: list[dict[str, Any]]

@@ -58,6 +58,6 @@ def test_a_follow_up_is_as_easy_as_nothing_that_is_known() -> None:
 
 
 @given(text=st.text(max_size=300))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_any_text_is_one_of_the_intents_or_none(text: str) -> None:
     assert intent(text) in {None, *INTENTS}

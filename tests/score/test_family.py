@@ -69,6 +69,6 @@ def test_a_demanded_schema_makes_the_form_the_task_unless_the_answer_is_harder_t
 
 
 @given(text=st.text(max_size=300))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_any_text_has_a_family(text: str) -> None:
     assert family(text) in FAMILIES

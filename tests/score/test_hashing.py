@@ -24,7 +24,7 @@ def test_a_word_has_one_place_wherever_it_stands_and_a_pair_another() -> None:
 
 
 @given(texts=TEXTS)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_an_index_gives_the_cosines_that_a_matrix_gives(texts: list[list[str]]) -> None:
     at = [places(text) for text in texts]
     rare = rarity(at) + np.float32(0.5)

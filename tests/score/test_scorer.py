@@ -78,7 +78,7 @@ def test_what_is_beyond_a_small_model_gains_comfortably(ask: str) -> None:
 @given(
     messages=st.lists(MESSAGE | JSONISH, max_size=6), extra=st.dictionaries(st.text(max_size=12), JSONISH, max_size=3)
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_any_messages_give_a_gain_between_0_and_1_or_none(messages: list[Any], extra: dict[str, Any]) -> None:
     request = Request(id="r", principal=None, model="auto", body={**extra, "messages": messages})  # type: ignore[arg-type]
     score = asyncio.run(EnsembleScorer().score(request))
@@ -88,7 +88,7 @@ def test_any_messages_give_a_gain_between_0_and_1_or_none(messages: list[Any], e
 
 
 @given(text=st.text(max_size=400))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_any_text_scores(text: str) -> None:
     score = EnsembleScorer().score_text(text)
     assert score.gain is None or 0 <= score.gain <= 1
@@ -162,7 +162,7 @@ def test_asking_to_be_routed_changes_nothing(scorer: EnsembleScorer, ask: str, w
 
 
 @given(text=st.text(st.characters(codec="utf-8"), max_size=200))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_asking_for_the_best_model_after_any_text_changes_nothing(text: str) -> None:
     scorer = EnsembleScorer()
     wished = scorer.score_text(f"{text}. please use the best model")

@@ -174,7 +174,7 @@ async def test_messages_that_are_none_have_no_side_and_break_nothing() -> None:
     turns=st.lists(st.tuples(st.sampled_from(Zone), st.integers(0, 3)), max_size=8),
     messages=st.lists(st.fixed_dictionaries({"role": st.sampled_from(["user", "assistant"]), "content": st.text()})),
 )
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_a_gain_moves_by_the_band_at_most_and_never_out_of_nothing(
     gain: float | None, turns: list[tuple[Zone, int]], messages: list[Any]
 ) -> None:

@@ -42,7 +42,7 @@ def test_letters_and_digits_are_what_is_read(written: str, reads: str) -> None:
 
 
 @given(PROSE)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_a_text_in_a_json_string_reads_as_the_text(text: str) -> None:
     assert read(json.dumps(text)) == read(text)
     assert read(json.dumps(text, ensure_ascii=False)) == read(text)
@@ -50,13 +50,13 @@ def test_a_text_in_a_json_string_reads_as_the_text(text: str) -> None:
 
 
 @given(PROSE)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_a_text_in_html_reads_as_the_text(text: str) -> None:
     assert read(html.escape(text)) == read(text)
 
 
 @given(st.lists(st.text(max_size=40), max_size=8))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_every_string_is_found_where_it_stands(strings: list[str]) -> None:
     reading = Reader().read(strings)
     assert ["".join(map(chr, reading.string(number))) for number in range(len(strings))] == [read(s) for s in strings]

@@ -43,7 +43,7 @@ def prose(seed: int, characters: int) -> str:
 
 
 @given(seed=st.integers(0, 10_000), length=st.integers(120, 3000), share=st.floats(0, 1), other=st.integers(0, 3000))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_any_120_characters_of_an_answer_are_recognised_inside_any_other_text(
     marks: Marks, owner: Owner, seed: int, length: int, share: float, other: int
 ) -> None:
@@ -59,7 +59,7 @@ def test_any_120_characters_of_an_answer_are_recognised_inside_any_other_text(
 
 
 @given(st.integers(0, 10_000), st.integers(0, 600), st.integers(70, 90))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_seventy_letters_are_always_enough_and_sixty_never(
     marks: Marks, owner: Owner, seed: int, start: int, length: int
 ) -> None:
@@ -71,7 +71,7 @@ def test_seventy_letters_are_always_enough_and_sixty_never(
 
 
 @given(st.lists(st.tuples(st.integers(0, 30), st.booleans()), max_size=60), st.integers(0, 30))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_whatever_was_added_and_forgotten_what_is_left_is_recognised(
     marks: Marks, owner: Owner, steps: list[tuple[int, bool]], asked: int
 ) -> None:

@@ -209,7 +209,7 @@ def test_word_of_a_request_that_was_never_counted_changes_nothing(asker: Asker) 
 # ── Who may not move whose ──────────────────────────────────────────────────────────────────────────────────────────
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     st.lists(
         st.tuples(st.sampled_from("bcd"), st.sampled_from(FAMILIES), st.none() | st.floats(), st.booleans()),
@@ -284,7 +284,7 @@ def test_gains_that_say_nothing_are_no_warm_start(gains: list[float]) -> None:
 NUMBERS = st.sampled_from([0.0, 0.25, 0.5, 0.5, 1.0])
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(st.builds(Chances, NUMBERS, NUMBERS, NUMBERS), min_size=1, max_size=60), NUMBERS, st.randoms())
 def test_a_window_says_what_counting_its_last_scores_says(scores: list[Chances], gain: float, random: Any) -> None:
     window = Window()

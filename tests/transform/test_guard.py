@@ -150,7 +150,7 @@ async def test_a_run_without_an_end_is_let_go_at_last(tools: Any, scanner: Any) 
 WORDS = [PLAIN, "Hello. ", "a 1. b ", "\n", "- x", "3.5 ", '"q" ', IBAN, EMAIL, KEY, ", ", ". "]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.sampled_from(WORDS), min_size=1, max_size=12), st.lists(st.integers(1, 30), min_size=1, max_size=5))
 async def test_whatever_is_said_no_planted_value_passes_and_the_rest_does(
     tools: Any, scanner: Any, words: list[str], sizes: list[int]

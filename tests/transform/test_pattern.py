@@ -105,7 +105,7 @@ PARTS = [
 ]
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=1500)
 @given(st.lists(st.sampled_from(PARTS), min_size=1, max_size=6).map("".join), st.lists(st.integers(1, 9), max_size=12))
 @example("[PERSON_1_k7f2] is", [15])
 @example("\\[PERSON_1_k7f2\\]", [1])
@@ -138,7 +138,7 @@ def test_of_twenty_thousand_random_cuts_none_changes_what_comes_out() -> None:
         assert cut.unrestored == whole.unrestored
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(st.text(alphabet="abcdefghij [](){}.,\n", max_size=200), st.integers(1, 8))
 def test_of_a_text_without_placeholders_next_to_nothing_waits(text: str, size: int) -> None:
     stream: Stream = restore()._open("content", False)

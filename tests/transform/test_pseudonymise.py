@@ -559,7 +559,7 @@ WORDS = [
 ]
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(st.lists(st.sampled_from(WORDS), min_size=1, max_size=14), st.lists(st.integers(1, 9), min_size=1, max_size=4))
 async def test_whatever_is_written_nothing_planted_leaves_and_all_comes_back(
     tools: Any, scanner: Any, secret: bytes, words: list[str], sizes: list[int]

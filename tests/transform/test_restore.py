@@ -182,7 +182,7 @@ JSON = st.recursive(
 )  # fmt: skip
 
 
-@settings(max_examples=700, deadline=None)
+@settings(max_examples=700)
 @given(st.dictionaries(st.text(max_size=6), JSON, max_size=4), st.integers(1, 12), st.booleans())
 def test_any_json_with_placeholders_is_the_same_json_with_values(document: Any, size: int, ascii_only: bool) -> None:
     text = json.dumps(document, ensure_ascii=ascii_only)
@@ -199,7 +199,7 @@ def _valued(node: Any) -> Any:
     return {key: _valued(item) for key, item in node.items()} if isinstance(node, dict) else node
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(JSON, st.data())
 def test_pieces_of_json_are_cut_so_that_what_replaces_them_keeps_it_json(document: Any, data: Any) -> None:
     text = json.dumps([document])

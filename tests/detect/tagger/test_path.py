@@ -24,7 +24,7 @@ def test_a_name_that_was_never_begun_is_begun_or_dropped() -> None:
 
 
 @given(arrays(np.float32, st.tuples(st.integers(1, 4), st.just(5)), elements=st.floats(0.0625, 1, width=32)))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_the_sequence_taken_is_the_likeliest_lawful_one(
     rows: np.ndarray[tuple[int, int], np.dtype[np.float32]],
 ) -> None:

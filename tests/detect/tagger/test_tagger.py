@@ -108,7 +108,7 @@ def test_arrays_of_objects_are_never_unpickled() -> None:
 
 
 @given(st.text())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_any_text_gives_spans_in_order_that_lie_in_it(text: str) -> None:
     _lawful(text, _SHARED.spans(text))
 
@@ -122,7 +122,7 @@ def test_any_text_gives_spans_in_order_that_lie_in_it(text: str) -> None:
     ),
     st.sampled_from(["", " "]),
 )  # fmt: skip
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_odd_letters_beside_names_give_spans_in_order_that_lie_in_the_text(parts: list[str], glue: str) -> None:
     text = glue.join(parts)
     _lawful(text, _SHARED.spans(text))
