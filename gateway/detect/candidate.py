@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
 
+APART = "\n\n\n\n"
+"""Between texts that were put together to be read: more line ends than any number or key holds."""
 _SEPARATORS = str.maketrans("", "", " \t-._/\n\r()")
 
 

@@ -7,6 +7,7 @@ from array import array
 from bisect import bisect_right
 from collections.abc import Sequence
 
+from gateway.detect.candidate import APART
 from gateway.detect.clock import Clock
 
 _OFTEN = 512
@@ -15,8 +16,6 @@ _NEAR = 200
 """Characters on either side of what was rewritten in which a word may explain it, and then some."""
 _BREAK = re.compile(r"[a-z]{3}[,.]? (?=[a-z]{3})")
 """Between two words of prose nothing is cut in two."""
-_APART = "\n\n\n\n"
-"""More line ends than any number or key holds."""
 _PARTS = 4096
 """Strings that wait to be joined: each costs fifty bytes, whatever its length."""
 
@@ -96,7 +95,7 @@ class Builder:
             if (kept or not start) and (again or end == len(text)):
                 left, right = kept.end() if kept else start, again.end() if again else end
                 self.add(text[start:left], start, left)
-                self.add(_APART, left, right)
+                self.add(APART, left, right)
                 start = right
         self.add(text[start:end], start, end)
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
-from gateway.detect.candidate import Confirmed
+from gateway.detect.candidate import APART, Confirmed
 from gateway.detect.gate import lowered
 
 _FICTION = re.compile(r"\+1\d{3}5550[01]\d\d")
@@ -59,6 +59,8 @@ class Reserved:
 
     def _called_so(self, text: str, confirmed: Confirmed) -> bool:
         before, after = text[max(0, confirmed.start - _BEFORE) : confirmed.start], text[confirmed.end :][:_AFTER]
+        # What another message said, which is read along, calls nothing in this one an example.
+        before, after = before.rpartition(APART)[2], after.partition(APART)[0]
         return any(
             not _NOT.search(around, 0, word.start())
             for around in (lowered(before), lowered(after))

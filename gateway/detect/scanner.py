@@ -14,6 +14,7 @@ import anyio.to_thread
 
 from gateway.core.types import Finding, Json, Place, Scan, Unreadable
 from gateway.detect import names as third
+from gateway.detect.candidate import APART
 from gateway.detect.clock import Clock, DeadlineError
 from gateway.detect.hits import Hit, moved, settle
 from gateway.detect.joined import Joint, beside, inside, joints, lefts, masked
@@ -40,8 +41,6 @@ _STRING = 250
 """What a string costs however short it is, in characters of a long one."""
 _LEFT = 60
 """How far into a text what was said before it is context."""
-_APART = "\n\n\n\n"
-"""More line ends than any number or key holds."""
 _DIGIT = re.compile(r"\d")
 _DEPTH = 3
 """Encodings inside encodings that are opened; what is encoded deeper cannot be read."""
@@ -317,7 +316,7 @@ class Scanner:
         if text.label:
             return (yield from self._after(text.label[-_LABEL:].replace("_", " ") + ": ", text.text, clock))
         if left:
-            return (yield from self._after(left + _APART, text.text, clock, own=True))
+            return (yield from self._after(left + APART, text.text, clock, own=True))
         return (yield from _Reader(self._pack, self._topics, self._names, clock).read(text.text))
 
     def _after(self, before: str, text: str, clock: Clock, *, own: bool = False) -> Generator[int, None, Verdict]:

@@ -65,6 +65,13 @@ def test_without_such_a_word_it_counts_like_a_real_one(found: Callable[[str], di
     assert not found(text)[CARD].reserved
 
 
+@pytest.mark.parametrize("written", [CARD, CARD.replace("4", "４"), "4242\u200b4242\u200b4242\u200b4242"])
+def test_what_another_message_says_calls_nothing_an_example(scanner: Scanner, written: str) -> None:
+    said = ["You help in our sandbox with test cards.", f"{written} is the card"]
+    body = {"messages": [{"role": "user", "content": each} for each in said]}
+    assert [finding.reserved for finding in scanner.scan_now(body).findings] == [False]
+
+
 @pytest.mark.parametrize("value", [OWN_CARD, OWN_IBAN])
 @pytest.mark.parametrize(
     "text",
