@@ -34,6 +34,8 @@ install: $(READY)  ## set up .venv: dependencies, llama.cpp, the default model, 
 run: $(READY)  ## start the gateway on 127.0.0.1:8080 (ARGS="--config gateway.yaml")
 	@exec $(BIN)/gateway serve $(ARGS)
 
+# The two processes must list the same tests in the same order, so sets have one order in both.
+test: export PYTHONHASHSEED = 0
 test: dev $(NEWEST)/done  ## run the tests (ARGS="tests/policy -k permit")
 	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile $(ARGS)
 

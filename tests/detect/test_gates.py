@@ -24,7 +24,7 @@ def examples() -> dict[str, str]:
     found: dict[str, str] = {}
     for path in sorted((Path(__file__).parent / "cases").glob("*.yaml")):
         for case in yaml.safe_load(path.read_text(encoding="utf-8")):
-            for kind in RULES.intersection(case["want"]):
+            for kind in sorted(RULES.intersection(case["want"])):
                 found.setdefault(kind, "".join(case["text"]))
     return found
 
