@@ -61,6 +61,8 @@ class _Loader(yaml.SafeLoader):
             raise yaml.composer.ComposerError(
                 None, None, "anchors and aliases are not read; write the value out", event.start_mark
             )
+        if getattr(event, "tag", None):
+            raise yaml.composer.ComposerError(None, None, tripped.TAG, event.start_mark)
         node: yaml.Node | None = super().compose_node(parent, index)
         return node
 

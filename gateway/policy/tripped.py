@@ -13,6 +13,7 @@ _PASTED = re.compile(r"(?:^|[:-])[ \t]*[\u00a0\u2000-\u200b\u202f\u3000]")
 """Where a space belongs, a sign that only looks like one: what copying out of a document or a web page leaves."""
 
 _COLUMN = "this line does not begin in the same column as those it belongs to"
+TAG = "a word that begins with ! means something else; put it in quotes"
 _SAID = {
     "could not find expected ':'": "a colon and a space are missing after the name; write `name: value`",
     "found unexpected end of stream": "the quote that opens here is never closed",
@@ -56,6 +57,8 @@ def _here(problem: str, error: yaml.MarkedYAMLError, lines: list[str]) -> str:
         return "a tab stands here; indent with spaces, not tabs"
     if problem.startswith("found unknown escape character"):
         return "in double quotes a backslash means something else; use single quotes: 'KD-\\d{8}'"
+    if "tag handle" in problem or "expected URI" in problem or "scanning a tag" in str(error.context):
+        return TAG  # PyYAML shows what stands there: a password, perhaps
     if problem.endswith("cannot start any token"):
         return "nothing begins with this sign; put the text in quotes"
     if problem.startswith("expected the node content"):
