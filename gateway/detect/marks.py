@@ -16,10 +16,10 @@ _ASKED = re.compile(
     r"qu'est|que (?:veut|signifie)|signifie|définition|différence|expliqu|comment"
 )
 _NAMED = re.compile(
-    r"(?i)kennzeich|eingestuft|einstuf|klassifi|label|marked as|mark\w* \w* as|classif|etichett|contrassegn|clasific|"
-    r"marcar|étiquet|classer"
+    r"(?i)\bzu (?:kennzeichnen|klassifizieren)|\beinzustufen|\bto (?:label|mark|classify)\b|"
+    r"\b(?:etichettare|contrassegnare|classificare|clasificar|etiquetar|marcar|étiqueter|classer|classifier)\b"
 )
-"""A mark in quotes that is spoken of: "als 'streng vertraulich' zu kennzeichnen"."""
+"""A mark in quotes that is spoken of: "als 'streng vertraulich' zu kennzeichnen". Not what is classified so."""
 _MONTH = re.compile(r"(?i)\b(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6}\.?[ ]\Z")
 _BORN = re.compile(
     r"(?i)(?:\bnat[oai]|nascita|\bnacid[oa]|\bnac(?:ió|[íi])(?!\w)|nacimiento|\bf?\.?nac|\bgeboren[e]?|(?<![^\W_])geb|geburtsdatum|"
