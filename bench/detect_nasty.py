@@ -34,6 +34,7 @@ UNITS: Mapping[str, str] = {
     "honorifics": "dott. sig.ra Mr. ",
     "capitals": "Ab Cd Ef ",
     "names": " ".join(_NAMES) + " ",
+    "kin": "my son Luca, ",
     "illness": "diabete cancro HIV depressione ",
     "one word": "a",
     "one digit": "7",

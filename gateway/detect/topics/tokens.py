@@ -44,16 +44,14 @@ class Tokens:
         if not self._places:
             self._places = [-1] * len(self.words)
         if self._places[index] < 0:
-            self._starts(bisect_right(self._firsts, index) - 1)
+            self._look(bisect_right(self._firsts, index) - 1)
         return self._places[index]
 
-    def _starts(self, stretch: int) -> list[int]:
+    def _look(self, stretch: int) -> None:
         begin, first = self._stretches[stretch], self._firsts[stretch]
         end = self._stretches[stretch + 1] if stretch + 1 < len(self._stretches) else len(self.folded)
         places = [match.start() for match in WORD.finditer(self.folded, begin, end)]
-        if self._places:
-            self._places[first : first + len(places)] = places
-        return places
+        self._places[first : first + len(places)] = places
 
     def end(self, index: int) -> int:
         return self.start(index) + len(self.words[index])
@@ -71,7 +69,10 @@ class Tokens:
     def number(self, offset: int) -> int:
         """The word that stands at `offset`, or the last one before it."""
         stretch = max(0, bisect_right(self._stretches, offset) - 1)
-        return self._firsts[stretch] + max(0, bisect_right(self._starts(stretch), offset) - 1)
+        first = self._firsts[stretch]
+        last = self._firsts[stretch + 1] if stretch + 1 < len(self._firsts) else len(self.words)
+        self.start(first)  # the whole stretch is looked at once, however many are asked for
+        return max(first, bisect_right(self._places, offset, first, last) - 1)
 
 
 def cut(text: str, folded: str) -> Tokens:
