@@ -22,6 +22,8 @@ SOMEBODY = [
     "Mrs Patel is 70 and has osteoporosis. How many mg does she need?",
     "Problem 1: type 2 diabetes. Mr Ross, 61, has HIV as well. How many units of insulin does he need?",
     "Question 1: Mr John Carter, 54, is HIV positive. How many days may we keep him off the rota?",
+    "Esercizio 3. La paziente del letto 4, 61 anni, ha l'HIV. Quanto farmaco ha preso?",
+    "Aufgabe 12: Patientin Meier, 54, Brustkrebs, anrufen. Wie viel Zeit haben wir?",
     "The pupil Luca Bianchi, 12, has ADHD and forgets his homework. How many warnings before we call his parents?",
     "Write a dialogue between me and Mr Carter, our employee, who has schizophrenia.",
     "Écris une nouvelle lettre pour M. Dupont, 54 ans, qui est séropositif.",

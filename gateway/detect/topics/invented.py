@@ -47,15 +47,17 @@ _NO_WORK = (
 )
 """A "historia clínica", "relato de los hechos", "histoire de la maladie" is a file on somebody."""
 _STORY = re.compile(rf"\b{_ASKED}(?:[ ]\w{{1,12}}){{0,2}}[ ]{_ONE}(?:[ ]\w{{1,12}}){{0,2}}[ ]{_WORK}\b{_NO_WORK}")
-REAL = frozenset({"self", "kin", "full_name", "called"})
-"""Ties that mean somebody real in such a text as well."""
+IN_A_STORY = frozenset({"self", "kin", "full_name", "called"})
+IN_AN_EXERCISE = IN_A_STORY | {"role"}
+"""Who is treated or looked after, "the patient" or "Patient: …", has files, and files have numbered questions."""
 
 
-def is_invented(folded: str) -> bool:
-    """Whether a text, as `fold` writes it, begins by asking for a story or with a numbered exercise."""
+def real_in(folded: str) -> frozenset[str] | None:
+    """Ties that mean somebody real in a text, as `fold` writes it, that begins by asking for a story or with a numbered
+    exercise. None: it does not, and everybody is real."""
     if len(folded) > _MOST:
-        return False
+        return None
     head = folded[:_HEAD]
     if _EXERCISE.search(head) is not None and _RECKON.search(folded) is not None:
-        return True
-    return _STORY.search(head) is not None
+        return IN_AN_EXERCISE
+    return IN_A_STORY if _STORY.search(head) is not None else None

@@ -75,13 +75,14 @@ class Scene:
     def keep(self, kinds: Set[str]) -> None:
         """Ties of these kinds, and to whoever belongs to the one who asks; nobody else in this text is anybody."""
         self.ties = {
-            at: kept
-            for at, ties in self.ties.items()
-            if (kept := [tie for tie in ties if tie.kind in kinds or self._owned(at, tie)])
+            at: kept for at, ties in self.ties.items() if (kept := [t for t in ties if self._real(at, t, kinds)])
         }
 
-    def _owned(self, sentence: int, tie: Tie) -> bool:
-        return any(spot.first == tie.first for spot in self.here(sentence, "my", "our"))
+    def _real(self, sentence: int, tie: Tie, kinds: Set[str]) -> bool:
+        if any(spot.first == tie.first for spot in self.here(sentence, "my", "our")):
+            return True
+        titled = tie.kind == "role" and any(spot.last == tie.last for spot in self.here(sentence, "title", "honour"))
+        return tie.kind in kinds and not titled  # "il signor" is no role
 
     def add(self, tie: Tie) -> None:
         self.ties.setdefault(self.tokens.sentence[tie.first], []).append(tie)

@@ -64,8 +64,8 @@ class Topics:
         scene = read(tokens, words, self._words, told, names)
         if scene is None:
             return
-        if not begin and invented.is_invented(folded):
-            scene.keep(invented.REAL)
+        if not begin and (real := invented.real_in(folded)) is not None:
+            scene.keep(real)
         for fact in _facts(scene):
             start, end = begin + tokens.start(fact.first), begin + tokens.end(fact.last)
             if low <= start < high:
