@@ -96,7 +96,8 @@ def _sentence(path: Path, detail: ErrorDetails, document: Json, file: type[BaseM
     way_out = WAYS_OUT.get(words) or WAYS_OUT.get((*words[:1], "*", *words[2:]))
     if way_out is not None and detail["type"] == "literal_error":
         return True, f"{path}: {_where(loc, document)}: {wording.stands(detail['input'], loc)}; {way_out}"
-    return way_out is not None, f"{path}: {_where(loc, document)}: {way_out or wording.plain(detail, loc, file)}"
+    shown = loc[:-1] if detail["type"] == "extra_forbidden" and wording.guarded(loc[:-1]) else loc
+    return way_out is not None, f"{path}: {_where(shown, document)}: {way_out or wording.plain(detail, loc, file)}"
 
 
 def _where(loc: Sequence[str | int], document: Json) -> str:

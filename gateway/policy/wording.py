@@ -64,7 +64,12 @@ def plain(detail: ErrorDetails, loc: Sequence[str | int], file: type[BaseModel])
 def stands(given: Any, loc: Sequence[str | int]) -> str:
     """The value in words, unless it is long or the house's own."""
     short = isinstance(given, (str, int, float)) and len(str(given)) <= 60
-    return f"{given!r} cannot stand here" if short and _GUARDED.isdisjoint(loc) else "this cannot stand here"
+    return f"{given!r} cannot stand here" if short and not guarded(loc) else "this cannot stand here"
+
+
+def guarded(loc: Sequence[str | int]) -> bool:
+    """Whether what stands at `loc` may be a word or a number that the house protects."""
+    return not _GUARDED.isdisjoint(loc)
 
 
 def dotted(loc: Sequence[str | int]) -> str:

@@ -71,6 +71,7 @@ OWN = {
     "words without a list": "detect: {x: {category: confidential, words: Nordlicht}}",
     "values without their field": "allow: {values: [Nordlicht]}",
     "words as fields": "detect: {x: {category: confidential, words: {Nordlicht: 1}}}",
+    "values as fields": "allow: {values: [Nordlicht: Kiel]}",
 }
 
 
