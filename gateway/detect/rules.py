@@ -13,7 +13,7 @@ from typing import Any
 
 from gateway.core.types import CATEGORIES
 
-EDITION = 17
+EDITION = 18
 """Raised with every change to code that changes what is found: it is part of the pack's digest."""
 
 _REACH = 700
