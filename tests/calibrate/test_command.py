@@ -44,7 +44,8 @@ def configure(folder: Path, *outside: CaptureServer, prices: Any = None, local: 
         {"name": name, "zone": "remote", "base_url": server.base_url, "model": "m", "plaintext": "accepted", **more}
         for name, server in zip(("large", "judge"), outside, strict=False)
     ]
-    settings = {"local": local, "backends": backends, **({"prices": prices} if prices else {})}
+    patient = {"deadline_ms": 20_000}  # a probe that is not read in time stays, and is one less to count
+    settings = {"local": local, "backends": backends, "detect": patient, **({"prices": prices} if prices else {})}
     (folder / "gateway.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
 
 
