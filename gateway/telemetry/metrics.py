@@ -6,14 +6,13 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, ProcessCollector, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from gateway.core.errors import GatewayError
 from gateway.core.records import Outcome
 from gateway.core.types import Zone
 from gateway.telemetry.each import Each, Readings
-from gateway.telemetry.histogram import Bins, Histogram
 from gateway.telemetry.labels import Label, without_others
 
 _REQUEST_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
@@ -30,8 +29,8 @@ _STEPS = {
 class _OfZone(NamedTuple):
     """The children of one zone."""
 
-    seconds: Bins
-    first: Bins
+    seconds: Histogram
+    first: Histogram
     prompt: Counter
     completion: Counter
     sent: Counter
@@ -90,7 +89,7 @@ class Metrics:
         self._drafts = self._counter("drafts", "Local answers that began unseen", "end")
         self._draft_tokens = self._counter("draft_tokens", "Tokens of those that were left")
         self._draft_seconds = self._histogram("draft_seconds", "How long they were held back", _REQUEST_S)
-        self._steps = [self._histogram(f"{step}_seconds", meaning, _STEP_S).of() for step, meaning in _STEPS.items()]
+        self._steps = {step: self._histogram(f"{step}_seconds", meaning, _STEP_S) for step, meaning in _STEPS.items()}
         # `labels()` costs more than counting, so each combination is looked up once.
         self._by_request: dict[tuple[str, str, str, str], Counter] = {}
         self._by_zone: dict[str, _OfZone] = {}
@@ -128,11 +127,11 @@ class Metrics:
         if outcome.unrestored:
             self._unrestored.inc(outcome.unrestored)
         if outcome.confidence is not None:
-            self._surprise.of(self._backend(outcome.backend)).observe(-outcome.confidence.mean_logprob)
+            self._surprise.labels(self._backend(outcome.backend)).observe(-outcome.confidence.mean_logprob)
         if outcome.draft:
             self._drafts.labels(self._draft_end(outcome.draft)).inc()
             self._draft_tokens.inc(outcome.draft_tokens)
-            self._draft_seconds.of().observe(outcome.draft_ms / 1000)
+            self._draft_seconds.observe(outcome.draft_ms / 1000)
         self._cached.labels(self._cache_state(outcome.cache)).inc()
         if outcome.first_ms is not None:
             self._charge(outcome)
@@ -141,7 +140,7 @@ class Metrics:
         if outcome.error is not None:
             self._errors.labels(self._error(outcome.error)).inc()
         for step, ms in zip(
-            self._steps,
+            self._steps.values(),
             (outcome.detect_ms, outcome.score_ms, outcome.decide_ms, outcome.audit_ms),
             strict=True,
         ):
@@ -214,8 +213,8 @@ class Metrics:
         children = self._by_zone.get(word)
         if children is None:
             children = self._by_zone[word] = _OfZone(
-                seconds=self._seconds.of(word),
-                first=self._first.of(word),
+                seconds=self._seconds.labels(word),
+                first=self._first.labels(word),
                 prompt=self._tokens.labels("prompt", word),
                 completion=self._tokens.labels("completion", word),
                 sent=self._sent.labels(word),
@@ -228,10 +227,8 @@ class Metrics:
     def _gauge(self, name: str, meaning: str, *labels: str) -> Gauge:
         return Gauge(name, meaning, labels, namespace="gateway", registry=self._registry)
 
-    def _histogram(self, name: str, meaning: str, bounds: tuple[float, ...], label: str | None = None) -> Histogram:
-        histogram = Histogram(f"gateway_{name}", meaning, bounds, label)
-        self._registry.register(histogram)
-        return histogram
+    def _histogram(self, name: str, meaning: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
+        return Histogram(name, meaning, labels, namespace="gateway", buckets=buckets, registry=self._registry)
 
 
 def _family(kind: type[GatewayError]) -> list[type[GatewayError]]:
