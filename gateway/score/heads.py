@@ -33,8 +33,7 @@ class Length:
     worth: float
 
     def z(self, seen: Views) -> Array:
-        found: Array = (seen.length - self.mean) / self.spread
-        return found
+        return _scaled(self, seen.length)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +52,7 @@ class Smooth:
         return near(_view(seen, self.view), self.marks, self.gamma, self.squares)
 
     def z_of(self, like: Array) -> Array:
-        found: Array = (like @ self.weights - self.mean) / self.spread
-        return found
+        return _scaled(self, like @ self.weights)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +65,8 @@ class Words:
 
     def z(self, seen: Views) -> Array:
         if isinstance(seen.words, list):
-            said = np.array([self._said(at) for at in seen.words], dtype=np.float32)
-        else:
-            said = self._said(seen.words)
-        found: Array = (said - self.mean) / self.spread
-        return found
+            return _scaled(self, np.array([self._said(at) for at in seen.words], dtype=np.float32))
+        return _scaled(self, self._said(seen.words))
 
     def _said(self, at: Places) -> Array:
         found: Array = weighed(at, self.rare) @ self.weights[at]
@@ -91,8 +86,7 @@ class Near:
 
     def z(self, seen: Views) -> Array:
         like = _view(seen, "meaning") @ self.marks.T
-        found: Array = (_nearest(like, self.gains, self.count) - self.mean) / self.spread
-        return found
+        return _scaled(self, _nearest(like, self.gains, self.count))
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,11 +98,16 @@ class Line:
     worth: float
 
     def z(self, seen: Views) -> Array:
-        found: Array = (_view(seen, self.view) @ self.weights - self.mean) / self.spread
-        return found
+        return _scaled(self, _view(seen, self.view) @ self.weights)
 
 
 Head = Length | Line | Smooth | Words | Near
+
+
+def _scaled(head: Head, said: Array) -> Array:
+    """As a z-score of what the head says of the rows it was fitted to."""
+    found: Array = (said - head.mean) / head.spread
+    return found
 
 
 def fit_head(name: str, seen: Views, gains: Doubles, chosen: Places) -> Head:
